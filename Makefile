@@ -1,0 +1,48 @@
+# One environment in .venv, one command for each thing that is done often; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install test check format demo bench clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY)  ## make .venv with everything that training and tests need
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "memalpha needs Python 3.11 or newer, got '$(PYTHON)' ($$($(PYTHON) --version 2>&1)); run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev]' --constraint constraints.txt
+	@touch $@
+
+test: $(READY)  ## run the whole test suite, slow tests included
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(READY)  ## lint, format, types, spelling: what a change must pass
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+format: $(READY)  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(READY)  ## show a trained memory at work, in a minute or so
+	$(BIN)/memalpha demo
+
+bench: $(READY)  ## measure speed, write benchmarks/results/
+	$(BIN)/python benchmarks/all.py
+
+clean:  ## remove the environment, the caches and what was built
+	rm -rf $(VENV) build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""A model turned into a writer, a reader and a judge."""

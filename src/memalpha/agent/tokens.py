@@ -1,0 +1,43 @@
+"""Token counting with a policy's own tokenizer, cached by text (light: needs `tokenizers` only, not transformers)."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from memalpha.errors import ConfigError
+
+NANO_FOLDER = Path(__file__).parent / "nano"
+"""Holds one folder a shipped checkpoint (`warm`, `writer`) and the tokenizer that they share."""
+
+
+class TokenCounter:
+    """Counts tokens as one tokenizer does; entries are counted once, whoever asks again."""
+
+    def __init__(self, tokenizer: Tokenizer, name: str) -> None:
+        self.name = name
+        self._tokenizer = tokenizer
+        self._count = lru_cache(maxsize=100_000)(self._encode_length)
+
+    def __call__(self, text: str) -> int:
+        """Number of tokens of `text`, without special tokens around it."""
+        return self._count(text)
+
+    def _encode_length(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def load_counter(path: Path) -> TokenCounter:
+    """The counter of a `tokenizer.json`, or of the model folder that holds one; raises `ConfigError` without it."""
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(f"{file} is not there; expected the tokenizer.json of the policy, check the model path")
+    return TokenCounter(Tokenizer.from_file(str(file)), name=str(path.name))
+
+
+@cache
+def nano_counter() -> TokenCounter:
+    """The counter of the shipped nano policy: the default wherever no other policy is named."""
+    return TokenCounter(Tokenizer.from_file(str(NANO_FOLDER / "tokenizer.json")), name="nano")

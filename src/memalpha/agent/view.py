@@ -1,0 +1,132 @@
+"""What a writer sees of its memory beside the chunk: the core, the newest entries, the entries related to each line.
+
+The paper's writer sees the five newest entries of each store only (arXiv:2509.25911, code), so nothing older can ever be
+updated; that view is the preset `PAPER_VIEW`. Here each line of the chunk brings up the entry most like it, however old,
+and the size of the view does not grow with the memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from memalpha.memory.bank import Bank, Entry, MemoryKind
+from memalpha.memory.search import tokenize
+from memalpha.records import Chunk
+
+STORES = (MemoryKind.SEMANTIC, MemoryKind.EPISODIC)
+_PROPOSED = 5
+"""Hits of each store that are looked at for one related entry."""
+
+_WORD = re.compile(r"\w+")
+_FUNCTION_WORDS = frozenset(
+    "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do does did "
+    "not no any more now it its this that these those there here i me my we our you your he him his she her they them their "
+    "who whom whose what which when where why how so than then too very can could will would shall should may might must "
+    "s t user assistant".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewConfig:
+    """How much of the memory a writer is shown."""
+
+    newest: int = 1
+    """Newest entries shown, of each store."""
+    related: int = 1
+    """Entries shown for each line of the chunk; 0 turns retrieval at write time off."""
+    overlap: float = 0.5
+    """Least share of words that a line and an entry have in common, of the shorter one, for the entry to be shown."""
+
+
+DEFAULT_VIEW = ViewConfig()
+PAPER_VIEW = ViewConfig(newest=5, related=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of a bank that one prompt shows."""
+
+    core: str
+    newest: tuple[Entry, ...]
+    """Oldest first."""
+    related: tuple[tuple[Entry, ...], ...]
+    """One tuple for each line of the chunk, most relevant first."""
+
+    @property
+    def related_entries(self) -> tuple[Entry, ...]:
+        """The related entries once each, in the order of the lines, without those among the newest."""
+        seen = {entry.id for entry in self.newest}
+        found: list[Entry] = []
+        for entries in self.related:
+            for entry in entries:
+                if entry.id not in seen:
+                    seen.add(entry.id)
+                    found.append(entry)
+        return tuple(found)
+
+
+def build_view(bank: Bank, chunk: Chunk, config: ViewConfig = DEFAULT_VIEW) -> View:
+    """The view of `bank` for one chunk."""
+    newest = [entry for kind in STORES for entry in bank.newest(config.newest, kind)]
+    newest.sort(key=lambda entry: entry.id)
+    related = tuple(find_related(bank, line, config) for line in chunk.lines)
+    return View(core=bank.core_text, newest=tuple(newest), related=related)
+
+
+def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]:
+    """The entries of both stores that share most with `line`, if they share enough of its content words.
+
+    BM25 proposes, the count of shared content words decides, names and numbers counted twice: in a memory of a few entries
+    BM25 has next to no evidence which words are rare, and two corrections would be alike for their "not any more".
+    """
+    if config.related == 0 or len(bank) == 0:
+        return ()
+    words, marked = _content(line), _marked(line)
+    query = " ".join(sorted(words))
+    found: list[tuple[int, float, Entry]] = []
+    for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
+        theirs = _content(hit.entry.text)
+        if _overlap(words, theirs) >= config.overlap:
+            found.append((len(words & theirs) + len(marked & theirs), hit.score, hit.entry))
+    found.sort(key=lambda each: (-each[0], -each[1], each[2].id))
+    return tuple(entry for _, _, entry in found[: config.related])
+
+
+@lru_cache(maxsize=50_000)
+def _content(text: str) -> frozenset[str]:
+    """The words of a text that are not function words, in lower case."""
+    return frozenset(tokenize(text)) - _FUNCTION_WORDS
+
+
+@lru_cache(maxsize=50_000)
+def _marked(line: str) -> frozenset[str]:
+    """Capitalised words and words with a digit, function words aside."""
+    found = _WORD.findall(line)
+    return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - _FUNCTION_WORDS
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """Shared words as a share of the smaller set, in [0, 1]."""
+    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
+
+
+def nano_prompt(view: View, chunk: Chunk, budget: float | None = None) -> str:
+    """The prompt of the nano policy: one fact a line, ids before entries, line numbers after lines.
+
+    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line is
+    worth keeping; a related entry stands under the line that brought it up.
+    """
+    parts = [f"core: {_flat(view.core)}\n"] if view.core else []
+    parts += [f"{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in view.newest]
+    parts.append(f"<|chunk|>{chunk.time or ''}")
+    parts.append(f" keep {round(100 * budget)}%\n" if budget is not None else "\n")
+    for number, (line, related) in enumerate(zip(chunk.lines, view.related, strict=True), start=1):
+        parts.append(f"{line} #{number}\n")
+        parts += [f"~{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in related]
+    return "".join(parts)
+
+
+def _flat(text: str) -> str:
+    return text.replace("\n", " / ")

@@ -1,0 +1,92 @@
+"""Passages of real text as chunks: cut at line ends, dated, and where in them an answer stands."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from memalpha.errors import ConfigError
+from memalpha.records import Chunk, Episode, Question
+from memalpha.text import cut_chunks, sentences
+
+_FIRST_DAY = datetime.date(2024, 1, 1)
+
+
+def cut_lines(lines: Sequence[str], max_tokens: int, count_tokens: Callable[[str], int]) -> list[str]:
+    """Texts of at most `max_tokens`, one given line on each of their lines, in order.
+
+    A line is cut, at words, only when it alone is over the limit; a single word over the limit stays whole.
+    """
+    whole = "\n".join(lines)
+    if count_tokens(whole) <= max_tokens:
+        return [whole]
+    texts: list[str] = []
+    for words in (words for line in lines for words in cut_chunks([line], max_tokens, count_tokens)):
+        piece = " ".join(words)
+        longer = f"{texts[-1]}\n{piece}" if texts else piece
+        if texts and count_tokens(longer) <= max_tokens:
+            texts[-1] = longer
+        else:
+            texts.append(piece)
+    return texts
+
+
+def dated(texts: Sequence[str]) -> tuple[Chunk, ...]:
+    """Chunks one day apart from 2024-01-01 on (as in arXiv:2509.25911)."""
+    days = (_FIRST_DAY + datetime.timedelta(days=number) for number in range(len(texts)))
+    return tuple(Chunk(text=text, time=day.isoformat()) for text, day in zip(texts, days, strict=True))
+
+
+def places(answer: str, texts: Sequence[str]) -> tuple[int, ...]:
+    """Indices of the texts in which the answer stands, whatever its case and line breaks.
+
+    Where it stands as whole words in some and inside of words in others ("10" in "1066"), the former only.
+    """
+    gold = _flat(answer)
+    found = [(index, flat) for index, flat in enumerate(map(_flat, texts)) if gold in flat]
+    if len(found) > 1:
+        whole = re.compile(rf"(?<!\w){re.escape(gold)}(?!\w)")
+        found = [each for each in found if whole.search(each[1])] or found
+    return tuple(index for index, _ in found)
+
+
+def limit_chunks(episode: Episode, max_tokens: int, count_tokens: Callable[[str], int]) -> Episode:
+    """The episode with its chunks over `max_tokens` cut at line and sentence ends, evidence following the answers.
+
+    Parts keep the time of their chunk. Evidence that was cut is the parts with an answer in them, or all of them.
+    """
+    parts = [_parts(chunk, max_tokens, count_tokens) for chunk in episode.chunks]
+    starts = [0]
+    for each in parts:
+        starts.append(starts[-1] + len(each))
+
+    def moved(question: Question) -> tuple[int, ...]:
+        found: list[int] = []
+        for index in question.evidence:
+            texts = [part.text for part in parts[index]]
+            held = {place for answer in question.answers for place in places(answer, texts)}
+            found.extend(starts[index] + place for place in sorted(held or range(len(texts))))
+        return tuple(found)
+
+    questions = tuple(replace(question, evidence=moved(question)) for question in episode.questions)
+    return replace(episode, chunks=tuple(part for each in parts for part in each), questions=questions)
+
+
+def expect_positive(options: Iterable[tuple[str, int | None]]) -> None:
+    """Raise `ConfigError` for the first option below 1; None is no limit."""
+    for name, value in options:
+        if value is not None and value < 1:
+            raise ConfigError(f"got {name}={value}, expected at least 1")
+
+
+def _parts(chunk: Chunk, max_tokens: int, count_tokens: Callable[[str], int]) -> list[Chunk]:
+    if count_tokens(chunk.text) <= max_tokens:
+        return [chunk]
+    lines = [sentence for line in chunk.lines for sentence in sentences(line)]
+    return [replace(chunk, text=text) for text in cut_lines(lines, max_tokens, count_tokens)]
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -1,0 +1,1 @@
+"""One short module a public data set: `load(path, seed=...) -> Iterator[Episode]`."""

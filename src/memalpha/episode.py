@@ -1,0 +1,114 @@
+"""The one episode loop, used by training, by evaluation and by examples.
+
+Chunks go to the writer in order, each once; then the reader answers the questions from the memory alone and each answer
+is scored by the metric its question names. Several episodes go side by side, so that a model serves them in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from memalpha.agent.model import Sampling
+from memalpha.agent.reader import Answer, Reader
+from memalpha.agent.writer import Step, Writer
+from memalpha.memory.bank import Bank
+from memalpha.metrics import contains, score
+from memalpha.records import Episode
+
+Count = Callable[[str], int]
+Progress = Callable[[int, int], None]
+"""Called with chunks read so far and chunks in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """An episode that was run: what was written, what was answered, what it scored."""
+
+    episode: Episode
+    steps: tuple[Step, ...]
+    """One for each chunk, in order."""
+    bank: Bank
+    """The memory after the last chunk."""
+    answers: tuple[Answer, ...]
+    scores: tuple[float, ...]
+    """One for each question, in [0, 1]."""
+    raw_tokens: int
+    """Length of all chunks."""
+
+    @property
+    def score(self) -> float:
+        """Mean over the questions: evaluation accuracy, and reward r1."""
+        return sum(self.scores) / len(self.scores)
+
+    @property
+    def memory_tokens(self) -> int:
+        """Length of what is in memory at the end."""
+        return self.bank.tokens()
+
+    @property
+    def sufficiency(self) -> float:
+        """Share of the questions whose gold answer stands somewhere in what the reader was shown."""
+        found = [
+            contains(answer.shown.text, question.answers)
+            for answer, question in zip(self.answers, self.episode.questions, strict=True)
+        ]
+        return sum(found) / len(found)
+
+
+def run_episode(writer: Writer, reader: Reader, episode: Episode, *, count_tokens: Count) -> Trace:
+    """Run one episode from an empty memory."""
+    return run_episodes(writer, reader, [episode], count_tokens=count_tokens)[0]
+
+
+def run_episodes(
+    writer: Writer,
+    reader: Reader,
+    episodes: Sequence[Episode],
+    *,
+    count_tokens: Count,
+    sampling: Callable[[int], Sampling] | None = None,
+    progress: Progress | None = None,
+) -> list[Trace]:
+    """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
+
+    Args:
+        writer: Writes all of them.
+        reader: Answers all of them.
+        episodes: The same episode may stand there several times.
+        count_tokens: Length of a text, for limits and for reported sizes.
+        sampling: How to sample chunk number n (0 is the first); None is the writer's own way.
+        progress: Told after each round of chunks.
+    """
+    banks = [Bank(count_tokens=count_tokens) for _ in episodes]
+    steps: list[list[Step]] = [[] for _ in episodes]
+    total = sum(len(episode.chunks) for episode in episodes)
+    done = 0
+    for index in range(max((len(episode.chunks) for episode in episodes), default=0)):
+        active = [at for at, episode in enumerate(episodes) if index < len(episode.chunks)]
+        work = [(banks[at], episodes[at].chunks[index], index) for at in active]
+        for at, step in zip(active, writer.write_batch(work, sampling(index) if sampling else None), strict=True):
+            steps[at].append(step)
+        done += len(active)
+        if progress:
+            progress(done, total)
+    return [
+        finish(episode, tuple(written), bank, reader, count_tokens)
+        for episode, written, bank in zip(episodes, steps, banks, strict=True)
+    ]
+
+
+def finish(episode: Episode, steps: tuple[Step, ...], bank: Bank, reader: Reader, count_tokens: Count) -> Trace:
+    """Ask the questions of an episode whose chunks have all been read, and score the answers."""
+    answers = tuple(reader.read(bank, [question.text for question in episode.questions]))
+    return Trace(
+        episode=episode,
+        steps=steps,
+        bank=bank,
+        answers=answers,
+        scores=tuple(
+            score(question.metric, answer.text, question.answers)
+            for question, answer in zip(episode.questions, answers, strict=True)
+        ),
+        raw_tokens=sum(count_tokens(chunk.text) for chunk in episode.chunks),
+    )

@@ -1,0 +1,265 @@
+"""A memory in RAM: one core text and two lists of entries, with limits, versions, a log, search and a cheap fork.
+
+A bank is not safe for several threads at once; give each rollout a fork of its own. Nothing is changed when an
+operation raises. Texts are stripped, line breaks inside them are kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from memalpha.errors import DuplicateError, EmptyTextError, NotAllowedError, OverLimitError, UnknownEntryError
+from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance, Version
+from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.search import BM25Index
+
+__all__ = ["Action", "Bank", "Entry", "Hit", "MemoryKind", "Operation", "Provenance", "Version"]
+
+
+class _Shelf:
+    """The live entries of one kind, in insertion order, and what is derived from them."""
+
+    __slots__ = ("entries", "ids", "index", "sizes", "tokens")
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.ids: dict[str, int] = {}
+        self.sizes: dict[int, int] = {}
+        self.tokens = 0
+        self.index = BM25Index()
+
+    def fork(self) -> _Shelf:
+        twin = _Shelf.__new__(_Shelf)
+        twin.entries = self.entries.copy()
+        twin.ids = self.ids.copy()
+        twin.sizes = self.sizes.copy()
+        twin.tokens = self.tokens
+        twin.index = self.index.fork()
+        return twin
+
+    def put(self, entry: Entry, size_tokens: int) -> None:
+        """Add an entry or replace the one of the same id, which keeps its place."""
+        old = self.entries.get(entry.id)
+        if old is None:
+            self.index.add(entry.id, entry.rendered)
+        else:
+            self.index.update(entry.id, entry.rendered)
+            del self.ids[old.text]
+            self.tokens -= self.sizes[old.id]
+        self.entries[entry.id] = entry
+        self.ids[entry.text] = entry.id
+        self.sizes[entry.id] = size_tokens
+        self.tokens += size_tokens
+
+    def drop(self, entry: Entry) -> None:
+        del self.entries[entry.id]
+        del self.ids[entry.text]
+        self.tokens -= self.sizes.pop(entry.id)
+        self.index.remove(entry.id)
+
+
+class Bank:
+    """A memory that a writer edits and a reader searches.
+
+    Args:
+        count_tokens: Length of a text in tokens, of the model at hand where limits must be exact.
+        layout: Which operations and how many tokens each kind allows.
+        first_id: Where the counter of ids starts, at least 1.
+    """
+
+    def __init__(self, *, count_tokens: Callable[[str], int], layout: Layout = MEMALPHA, first_id: int = 1) -> None:
+        """Start empty."""
+        self.count_tokens = count_tokens
+        self.layout = layout
+        self._shelves = {kind: _Shelf() for kind in MemoryKind}
+        self._log: list[Operation] = []
+        self._next_id = first_id
+
+    def fork(self) -> Bank:
+        """A bank with the same contents; from now on neither sees what happens to the other."""
+        twin = Bank.__new__(Bank)
+        twin.count_tokens = self.count_tokens
+        twin.layout = self.layout
+        twin._shelves = {kind: shelf.fork() for kind, shelf in self._shelves.items()}
+        twin._log = self._log.copy()
+        twin._next_id = self._next_id
+        return twin
+
+    def __len__(self) -> int:
+        """Number of entries without the core."""
+        return len(self._shelves[MemoryKind.EPISODIC].entries) + len(self._shelves[MemoryKind.SEMANTIC].entries)
+
+    @property
+    def core(self) -> Entry | None:
+        """The core, None while nothing is written there."""
+        return self._shelves[MemoryKind.CORE].entries.get(CORE_ID)
+
+    @property
+    def core_text(self) -> str:
+        """Text of the core, empty while nothing is written there."""
+        core = self.core
+        return "" if core is None else core.text
+
+    @property
+    def log(self) -> Sequence[Operation]:
+        """Every operation that succeeded, the oldest first; a fork goes on with the log it was forked with."""
+        return tuple(self._log)
+
+    def entries(self, kind: MemoryKind) -> Sequence[Entry]:
+        """The live entries of a kind in insertion order; of the core, one or none."""
+        return tuple(self._shelves[kind].entries.values())
+
+    def get(self, entry_id: int) -> Entry:
+        """The entry of this id, whatever its kind; raises `UnknownEntryError`."""
+        for kind in (MemoryKind.EPISODIC, MemoryKind.SEMANTIC):
+            entry = self._shelves[kind].entries.get(entry_id)
+            if entry is not None:
+                return entry
+        raise UnknownEntryError(f"got #{entry_id}, which is not in memory; use the id of an entry that is there")
+
+    @property
+    def operation_count(self) -> int:
+        """Length of the log, without copying it."""
+        return len(self._log)
+
+    def operations_since(self, count: int) -> tuple[Operation, ...]:
+        """The operations after the first `count`."""
+        return tuple(self._log[count:])
+
+    def newest(self, n: int, kind: MemoryKind | None = None) -> list[Entry]:
+        """The n entries inserted last, the newest first; an update does not make an entry newer.
+
+        Args:
+            n: How many at most.
+            kind: Of which kind; None is episodic and semantic together.
+        """
+        kinds = (MemoryKind.EPISODIC, MemoryKind.SEMANTIC) if kind is None else (kind,)
+        lists: list[Iterable[Entry]] = [reversed(self._shelves[each].entries.values()) for each in kinds]
+        return list(islice(heapq.merge(*lists, key=lambda entry: -entry.id), max(n, 0)))
+
+    def search(self, kind: MemoryKind, query: str, k: int) -> list[Hit]:
+        """The k entries of a kind that match best by BM25, the best first; entries without a match fill up to k."""
+        shelf = self._shelves[kind]
+        return [Hit(entry=shelf.entries[key], score=score) for key, score in shelf.index.search(query, k)]
+
+    def tokens(self, kind: MemoryKind | None = None) -> int:
+        """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
+        if kind is not None:
+            return self._shelves[kind].tokens
+        return sum(shelf.tokens for shelf in self._shelves.values())
+
+    def insert(self, kind: MemoryKind, text: str, provenance: Provenance) -> Entry:
+        """Add an entry under the next id.
+
+        Raises:
+            NotAllowedError: The layout has no insert for this kind.
+            EmptyTextError: The text is white space only.
+            DuplicateError: This kind has an entry with this text.
+            OverLimitError: The kind would pass its limit.
+        """
+        self._check_allowed(kind, Action.INSERT)
+        text, size_tokens = self._check_text(kind, text, None)
+        entry = Entry(id=self._next_id, kind=kind, text=text, provenance=provenance)
+        self._next_id += 1
+        self._shelves[kind].put(entry, size_tokens)
+        self._record(Action.INSERT, kind, None, entry, provenance)
+        return entry
+
+    def update(self, kind: MemoryKind, entry_id: int | None, text: str, provenance: Provenance) -> Entry:
+        """Replace the text of an entry, which keeps its id and its place; the core (id None) may be empty before.
+
+        Raises:
+            NotAllowedError: The layout has no update for this kind.
+            UnknownEntryError: No entry of this kind has this id.
+            EmptyTextError: The text is white space only.
+            DuplicateError: This entry or another of its kind has this text already.
+            OverLimitError: The kind would pass its limit.
+        """
+        self._check_allowed(kind, Action.UPDATE)
+        first = kind is MemoryKind.CORE and entry_id is None and self.core is None
+        old = None if first else self._find(kind, entry_id)
+        text, size_tokens = self._check_text(kind, text, old)
+        if old is None:
+            entry = Entry(id=CORE_ID, kind=kind, text=text, provenance=provenance)
+        else:
+            past = (*old.versions, Version(text=old.text, provenance=old.provenance))
+            entry = replace(old, text=text, provenance=provenance, versions=past)
+        self._shelves[kind].put(entry, size_tokens)
+        self._record(Action.UPDATE, kind, old, entry, provenance)
+        return entry
+
+    def delete(self, kind: MemoryKind, entry_id: int | None, provenance: Provenance) -> None:
+        """Take an entry away for good; the core is named by None.
+
+        Raises:
+            NotAllowedError: The layout has no delete for this kind.
+            UnknownEntryError: No entry of this kind has this id, or the core is empty.
+        """
+        self._check_allowed(kind, Action.DELETE)
+        old = self._find(kind, entry_id)
+        self._shelves[kind].drop(old)
+        self._record(Action.DELETE, kind, old, None, provenance)
+
+    def _check_allowed(self, kind: MemoryKind, action: Action) -> None:
+        if self.layout.allows(kind, action):
+            return
+        block = self.layout.block(kind)
+        if block is None:
+            kinds = ", ".join(each.kind for each in self.layout.blocks)
+            raise NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
+        allowed = ", ".join(each for each in Action if each in block.operations) or "nothing"
+        raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
+
+    def _find(self, kind: MemoryKind, entry_id: int | None) -> Entry:
+        """The entry that an operation names; None names the core and nothing else."""
+        if kind is MemoryKind.CORE:
+            core = self.core
+            if entry_id is not None:
+                raise UnknownEntryError(f"got #{entry_id} for the core, which has no id; leave the id out")
+            if core is None:
+                raise UnknownEntryError("got an operation on the core, which is empty; update it first")
+            return core
+        if entry_id is None:
+            raise UnknownEntryError(f"got no id for {kind} memory; expected the id of one of its entries")
+        entry = self.get(entry_id)
+        if entry.kind is not kind:
+            raise UnknownEntryError(f"got #{entry_id} as {kind}, but it is {entry.kind}; name that kind")
+        return entry
+
+    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None) -> tuple[str, int]:
+        """The text as it will stand in place of `old`, and its tokens."""
+        text = text.strip()
+        if not text:
+            raise EmptyTextError(
+                f"got an empty text for {kind} memory, expected words; write some or leave the call out"
+            )
+        shelf = self._shelves[kind]
+        same = shelf.ids.get(text)
+        if same is not None:
+            name = kind if kind is MemoryKind.CORE else f"{kind} #{same}"
+            raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
+        size_tokens = self.count_tokens(text)
+        limit = self.layout.limit(kind)
+        after = shelf.tokens + size_tokens - (0 if old is None else shelf.sizes[old.id])
+        if limit is not None and after > limit:
+            raise OverLimitError(f"got {after} tokens for {kind} memory, expected at most {limit}; write less")
+        return text, size_tokens
+
+    def _record(
+        self, action: Action, kind: MemoryKind, old: Entry | None, new: Entry | None, provenance: Provenance
+    ) -> None:
+        entry_id = next((entry.id for entry in (new, old) if entry is not None and entry.id != CORE_ID), None)
+        self._log.append(
+            Operation(
+                number=len(self._log) + 1,
+                action=action,
+                kind=kind,
+                entry_id=entry_id,
+                before=None if old is None else old.text,
+                after=None if new is None else new.text,
+                provenance=provenance,
+            )
+        )

@@ -1,0 +1,1 @@
+"""Learning: advantages, losses, batches, sampling engines and the training loop."""

@@ -1,0 +1,91 @@
+"""Rows to tensors: micro-batches of like length within a token budget, padded at the end.
+
+The ids that are trained on are the ids that were sampled. Logits are only ever computed for the sampled positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memalpha.rl.rollout import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroBatch:
+    """Rows that go through the network together."""
+
+    rows: tuple[int, ...]
+    """Places in the sequence of rows it was made from."""
+    ids_NL: Tensor
+    """[N, L] prompt and completion, padded at the end."""
+    attention_NL: Tensor
+    """[N, L] 1 on real tokens."""
+    positions_NC: Tensor
+    """[N, C] where the logits of each sampled token are: one place before the token."""
+    targets_NC: Tensor
+    """[N, C] sampled ids, 0 where padded."""
+    mask_NC: Tensor
+    """[N, C] 1 on sampled tokens, the end-of-turn token included."""
+    logprobs_NC: Tensor
+    """[N, C] of the policy that sampled."""
+    advantages_N: Tensor
+    groups_N: Tensor
+
+
+def micro_batches(rows: Sequence[Row], *, token_budget: int) -> list[MicroBatch]:
+    """All rows once, longest first; a micro-batch holds at most `token_budget` tokens, padding included.
+
+    A row longer than the budget is a micro-batch of its own.
+    """
+    order = sorted(range(len(rows)), key=lambda at: (-_length(rows[at]), at))
+    parts: list[list[int]] = []
+    for at in order:
+        if not parts or (len(parts[-1]) + 1) * _length(rows[parts[-1][0]]) > token_budget:
+            parts.append([])
+        parts[-1].append(at)
+    return [_pack(rows, part) for part in parts]
+
+
+def padding_share(batches: Sequence[MicroBatch]) -> float:
+    """Share of the places that hold no token, in [0, 1)."""
+    places = sum(batch.ids_NL.numel() for batch in batches)
+    return 1.0 - sum(float(batch.attention_NL.sum()) for batch in batches) / places if places else 0.0
+
+
+def _length(row: Row) -> int:
+    return len(row.prompt_ids) + len(row.token_ids)
+
+
+def _pack(rows: Sequence[Row], part: Sequence[int]) -> MicroBatch:
+    length = max(_length(rows[at]) for at in part)
+    width = max(len(rows[at].token_ids) for at in part)
+    ids_NL = torch.zeros(len(part), length, dtype=torch.long)
+    attention_NL = torch.zeros(len(part), length, dtype=torch.long)
+    positions_NC = torch.zeros(len(part), width, dtype=torch.long)
+    targets_NC = torch.zeros(len(part), width, dtype=torch.long)
+    mask_NC = torch.zeros(len(part), width)
+    logprobs_NC = torch.zeros(len(part), width)
+    for n, at in enumerate(part):
+        row = rows[at]
+        start, sampled = len(row.prompt_ids), len(row.token_ids)
+        ids_NL[n, : start + sampled] = torch.tensor([*row.prompt_ids, *row.token_ids])
+        attention_NL[n, : start + sampled] = 1
+        positions_NC[n, :sampled] = torch.arange(start - 1, start - 1 + sampled)
+        targets_NC[n, :sampled] = torch.tensor(row.token_ids)
+        mask_NC[n, :sampled] = 1.0
+        logprobs_NC[n, :sampled] = torch.tensor(row.logprobs)
+    return MicroBatch(
+        rows=tuple(part),
+        ids_NL=ids_NL,
+        attention_NL=attention_NL,
+        positions_NC=positions_NC,
+        targets_NC=targets_NC,
+        mask_NC=mask_NC,
+        logprobs_NC=logprobs_NC,
+        advantages_N=torch.tensor([rows[at].advantage for at in part]),
+        groups_N=torch.tensor([rows[at].group for at in part]),
+    )

@@ -1,0 +1,181 @@
+"""A resumable run directory: what is there is whole, because a checkpoint appears by one rename.
+
+    run.json                    the configuration, fixed at the start of the run
+    metrics.jsonl               one line a step
+    checkpoints/step-000010/    policy/ (a model folder), optimiser.pt, state.json
+    policy/                     the model after the last step
+
+A process killed while writing leaves a folder whose name starts with "writing-", which nothing reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memalpha.agent.local import LocalModel
+from memalpha.errors import CheckpointError, OutputError
+from memalpha.rl.config import TrainConfig, from_tables, to_tables
+from memalpha.rl.learner import Learner
+
+KEPT = 2
+"""Checkpoints that stay; older ones are removed once a newer one is whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """Reads and writes one run directory."""
+
+    path: Path
+
+    def open(self, config: TrainConfig) -> None:
+        """Create the folder, or check that it belongs to the same configuration; raises `CheckpointError`."""
+        file = self.path / "run.json"
+        if not file.exists():
+            with writing(file):
+                self.path.mkdir(parents=True, exist_ok=True)
+                write_whole(file, json.dumps(to_tables(config), indent=2, ensure_ascii=False) + "\n")
+            return
+        difference = _difference(to_tables(self.config()), to_tables(config))
+        if difference:
+            raise CheckpointError(
+                f"{self.path} holds a run with another configuration ({difference}); "
+                "give the same one to resume it, or another --name to start anew"
+            )
+
+    def config(self) -> TrainConfig:
+        """The configuration of the run; raises `CheckpointError`."""
+        file = self.path / "run.json"
+        try:
+            return from_tables(json.loads(file.read_text(encoding="utf-8")), where=str(file))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{file} cannot be read ({error}); expected the configuration of a run") from error
+
+    def save(self, learner: Learner, step: int) -> None:
+        """Write the checkpoint of a finished step; it is there whole or not at all. Raises `OutputError`."""
+        folder = self.path / "checkpoints"
+        draft = folder / f"writing-{step:06d}"
+        with writing(draft):
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            save_policy(learner.model, draft / "policy")
+            torch.save(learner.optimiser.state_dict(), draft / "optimiser.pt")
+            state = {"step": step, "updates": learner.updates}
+            (draft / "state.json").write_text(json.dumps(state) + "\n", encoding="utf-8")
+            for file in draft.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            shutil.rmtree(folder / f"step-{step:06d}", ignore_errors=True)
+            os.replace(draft, folder / f"step-{step:06d}")
+            _sync(folder)
+        for old in self._steps()[:-KEPT]:
+            shutil.rmtree(folder / f"step-{old:06d}", ignore_errors=True)
+
+    def latest(self) -> int | None:
+        """The step of the newest checkpoint, None without one."""
+        steps = self._steps()
+        return steps[-1] if steps else None
+
+    def policy_folder(self, step: int) -> Path:
+        """The model folder of a checkpoint."""
+        return self.path / "checkpoints" / f"step-{step:06d}" / "policy"
+
+    def restore(self, learner: Learner, step: int) -> None:
+        """Put optimiser and counters back; the weights were loaded from `policy_folder`. Raises `CheckpointError`."""
+        folder = self.path / "checkpoints" / f"step-{step:06d}"
+        try:
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            learner.optimiser.load_state_dict(torch.load(folder / "optimiser.pt", weights_only=True))
+            learner.updates = int(state["updates"])
+        except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+            raise damaged(folder, error) from error
+
+    def log_metrics(self, metrics: dict[str, Any]) -> None:
+        """Add one line to metrics.jsonl; raises `OutputError`."""
+        file = self.path / "metrics.jsonl"
+        with writing(file), file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(metrics) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl that are whole; a line cut by a kill is left out."""
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return []
+        rows = []
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def forget_after(self, step: int) -> None:
+        """Drop the metrics of steps that will be run again."""
+        kept = [row for row in self.metrics() if row["step"] <= step]
+        file = self.path / "metrics.jsonl"
+        with writing(file):
+            write_whole(file, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def _steps(self) -> list[int]:
+        folder = self.path / "checkpoints"
+        return sorted(int(each.name.removeprefix("step-")) for each in folder.glob("step-*"))
+
+
+def save_policy(model: LocalModel, folder: Path) -> None:
+    """Write network and tokenizer as a model folder that `load_local` and transformers read."""
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file by one rename, so that no reader ever sees half of it."""
+    draft = file.with_name(f".{file.name}.writing")
+    draft.write_text(text, encoding="utf-8")
+    _sync(draft)
+    os.replace(draft, file)
+
+
+def damaged(folder: Path, error: Exception) -> CheckpointError:
+    """The error for a checkpoint that cannot be read."""
+    return CheckpointError(
+        f"the checkpoint {folder} is damaged ({type(error).__name__}: {error}); remove that folder to resume from the one "
+        "before it, or start anew under another --name"
+    )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure of the file system into one clear `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "free some space and start the same command again" if full else "check the path and its rights"
+        raise OutputError(f"{path} could not be written ({error.strerror or error}); nothing earlier was lost, {mend}") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The first setting that differs, in words; empty when there is none. The number of steps may grow."""
+    for table, values in new.items():
+        for key, value in values.items():
+            before = old.get(table, {}).get(key)
+            if json.dumps(before) != json.dumps(value) and (table, key) != ("run", "steps"):
+                return f"{table}.{key} was {before!r} and is now {value!r}"
+    return ""

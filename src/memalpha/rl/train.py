@@ -1,0 +1,235 @@
+"""The training loop, top to bottom: episodes, groups of rollouts, rewards, advantages, update, checkpoint.
+
+Everything random is a function of the seed and the step, so that a run that was killed and started again gives the metrics
+of one that was not. Progress is told to an `Observer`; the loop itself prints nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memalpha.agent.local import LocalModel, load_local
+from memalpha.agent.model import Sampling
+from memalpha.agent.reader import ExtractiveReader, Reader
+from memalpha.agent.tokens import TokenCounter
+from memalpha.agent.view import ViewConfig
+from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
+from memalpha.data.files import load_episodes
+from memalpha.data.words import Split
+from memalpha.data.world import make_episodes
+from memalpha.episode import Trace, run_episodes
+from memalpha.errors import EpisodeError, ModelError
+from memalpha.records import Episode
+from memalpha.rewards import Validator
+from memalpha.rl.checkpoint import RunFolder, damaged, save_policy, writing
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.learner import Learner
+from memalpha.rl.rollout import Collector, Experience
+
+TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
+"""Metrics that differ from run to run; all others are the same for the same seed and machine."""
+
+
+class Observer:
+    """Is told how a run goes; override what you care for."""
+
+    def on_start(self, first_step: int, steps: int) -> None:
+        """The run starts, or resumes, with this step."""
+
+    def on_rollout(self, done: int, total: int) -> None:
+        """So many of this step's chunks have been read."""
+
+    def on_step(self, metrics: dict[str, float]) -> None:
+        """A step is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeSource:
+    """Training and validation episodes of one configuration."""
+
+    config: TrainConfig
+    training: tuple[Episode, ...]
+    """All of them when they come from files; empty for the world, which makes new ones for each step."""
+    validation: tuple[Episode, ...]
+
+    def batch(self, step: int) -> tuple[Episode, ...]:
+        """The episodes of one step."""
+        size = self.config.rollout.episodes
+        if not self.training:
+            seed = self.config.run.seed * 1000 + step
+            return make_episodes(size, seed=seed, tokens=self.config.data.tokens, split=Split.TRAIN)
+        order = torch.randperm(
+            len(self.training), generator=torch.Generator().manual_seed(self.config.run.seed + step * size // len(self.training))
+        ).tolist()
+        at = step * size % len(self.training)
+        return tuple(self.training[order[(at + n) % len(order)]] for n in range(min(size, len(order))))
+
+
+def open_source(config: TrainConfig) -> EpisodeSource:
+    """Load or prepare the episodes of a run; raises `EpisodeError`."""
+    wanted = config.data.validation_episodes
+    if config.data.source == "world":
+        held_out = make_episodes(wanted, seed=7, tokens=config.data.tokens, split=Split.VALIDATION)
+        return EpisodeSource(config=config, training=(), validation=held_out)
+    episodes = load_episodes(Path(config.data.source), seed=config.run.seed)
+    count = min(wanted, len(episodes) // 10)
+    training = episodes[count:]
+    if not training:
+        raise EpisodeError(f"{config.data.source}: holds no episode to train on; give it at least one")
+    return EpisodeSource(config=config, training=training, validation=episodes[:count])
+
+
+def make_writer(model: LocalModel, config: TrainConfig, step: int = 0) -> Writer:
+    """The writer of one step: the configured view, and the budget whose turn it is."""
+    section = config.writer
+    nano = "<|write|>" in (model.tokenizer.chat_template or "")
+    return Writer(
+        model,
+        WriterConfig(
+            style=PromptStyle.NANO if nano else PromptStyle.CHAT,
+            view=ViewConfig(newest=section.newest, related=section.related, overlap=section.overlap),
+            sampling=Sampling(max_tokens=config.rollout.max_new_tokens),
+            budget=section.budgets[step % len(section.budgets)] if section.budgets else None,
+        ),
+    )
+
+
+def train(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    reader: Reader | None = None,
+    validator: Validator | None = None,
+    observer: Observer | None = None,
+) -> LocalModel:
+    """Run, or resume, one training run in `folder`; returns the trained model, which is also in `folder`/policy.
+
+    Raises `CheckpointError`, `EpisodeError`, `ModelError`, `TrainingError` or `OutputError`; the last checkpoint stays.
+    """
+    torch.set_num_threads(config.run.threads)
+    observer, reader = observer or Observer(), reader or ExtractiveReader()
+    run = RunFolder(path=folder)
+    source = open_source(config)
+    run.open(config)
+    done = run.latest()
+    model = _load(config, run, done)
+    learner = Learner(model, config.optim, precision=config.run.precision)
+    if done is not None:
+        run.restore(learner, done)
+    run.forget_after(done or 0)
+    count_tokens = TokenCounter(_backend(model), name=model.name)
+    board = _Board(folder, done or 0)
+    observer.on_start(done or 0, config.run.steps)
+    for step in range(done or 0, config.run.steps):
+        started = time.monotonic()
+        collector = Collector(config, make_writer(model, config, step), reader, count_tokens, validator=validator)
+        seed = config.run.seed * 1_000_000 + step
+        before = model.tokens_sampled
+        experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
+        sampled, rolled_out = model.tokens_sampled - before, time.monotonic()
+        metrics = {"step": step + 1, **summary(experience), **learner.update(experience.rows, seed=seed)}
+        metrics["rollout_seconds"] = rolled_out - started
+        metrics["update_seconds"] = time.monotonic() - rolled_out
+        metrics["sampled_tokens_per_second"] = sampled / metrics["rollout_seconds"]
+        last = step + 1 == config.run.steps
+        if source.validation and config.run.validate_every and ((step + 1) % config.run.validate_every == 0 or last):
+            metrics.update(_validate(config, model, reader, source.validation, count_tokens))
+        run.log_metrics(metrics)
+        board.write(metrics)
+        if (step + 1) % config.run.checkpoint_every == 0 or last:
+            run.save(learner, step + 1)
+        observer.on_step(metrics)
+    with writing(folder / "policy"):
+        save_policy(model, folder / "policy")
+    return model
+
+
+def summary(experience: Experience) -> dict[str, float]:
+    """What one step's rollouts looked like: reward terms apart, and how the writer behaves."""
+    rewards = [each for group in experience.groups for each in group.rewards]
+    traces = [trace for group in experience.groups for trace in group.traces]
+    steps = [step for trace in traces for step in trace.steps]
+    results = [result for step in steps for result in step.results]
+    operations = [each for step in steps for each in step.operations]
+    drawn = [logprob for step in steps for logprob in step.completion.logprobs]
+    terms = [term for each in rewards for term in each.steps]
+    return {
+        "correctness": _mean([each.correctness for each in rewards]),
+        "tools": _mean([each.tools for each in terms]),
+        "compression": _mean([each.compression for each in rewards]),
+        "content": _mean([each.content for each in terms]),
+        "correctness_spread": _mean([_spread([each.correctness for each in group.rewards]) for group in experience.groups]),
+        "memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
+        "write_rate": _mean([float(bool(step.calls)) for step in steps]),
+        "calls_per_chunk": len(results) / len(steps),
+        "valid_share": _mean([float(result.ok) for result in results]),
+        "inserts_per_chunk": sum(each.action.value == "insert" for each in operations) / len(steps),
+        "updates_per_chunk": sum(each.action.value == "update" for each in operations) / len(steps),
+        "deletes_per_chunk": sum(each.action.value == "delete" for each in operations) / len(steps),
+        "completion_tokens": _mean([float(len(step.completion.token_ids)) for step in steps]),
+        "truncated_share": _mean([float(not step.completion.finished) for step in steps]),
+        "surprise_nats": -_mean(drawn),
+        "rows": float(len(experience.rows)),
+        "dropped_groups": float(experience.dropped_groups),
+    }
+
+
+def evaluate(
+    config: TrainConfig, model: LocalModel, reader: Reader, episodes: Sequence[Episode], count_tokens: TokenCounter
+) -> list[Trace]:
+    """Greedy traces of the configured writer."""
+    return run_episodes(make_writer(model, config), reader, episodes, count_tokens=count_tokens)
+
+
+def _validate(
+    config: TrainConfig, model: LocalModel, reader: Reader, episodes: Sequence[Episode], count_tokens: TokenCounter
+) -> dict[str, float]:
+    traces = evaluate(config, model, reader, episodes, count_tokens)
+    return {
+        "validation_score": _mean([trace.score for trace in traces]),
+        "validation_memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
+    }
+
+
+def _load(config: TrainConfig, run: RunFolder, done: int | None) -> LocalModel:
+    if done is None:
+        return load_local(config.run.model, device=config.run.device)
+    try:
+        return load_local(run.policy_folder(done), device=config.run.device)
+    except ModelError as error:
+        raise damaged(run.policy_folder(done).parent, error) from error
+
+
+def _backend(model: LocalModel) -> Any:
+    return getattr(model.tokenizer, "backend_tokenizer")  # noqa: B009  (absent from the base class's stubs)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Standard deviation over the whole group."""
+    middle = _mean(values)
+    return _mean([(value - middle) ** 2 for value in values]) ** 0.5
+
+
+class _Board:
+    """TensorBoard's event file, beside metrics.jsonl."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)  # type: ignore[no-untyped-call]
+
+    def write(self, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
+            if name != "step":
+                self._writer.add_scalar(name, value, int(metrics["step"]))  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]

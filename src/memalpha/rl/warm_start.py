@@ -1,0 +1,312 @@
+"""Makes the nano policy from nothing: its tokenizer, its weights, and a warm start on demonstrations at random.
+
+The demonstrations show the grammar of the tools, quoting by line number, copying, and which id belongs to which entry.
+Which lines they keep, under which kind, and whether a related entry is updated or left alone is drawn at random, so that
+nothing here says what is worth keeping: that is left to reinforcement learning. Run as `python -m memalpha.rl.warm_start`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedTokenizerFast
+
+from memalpha.agent.parsing import render_call
+from memalpha.agent.view import ViewConfig, build_view, nano_prompt
+from memalpha.data.words import Split
+from memalpha.data.world import make_episode
+from memalpha.memory.bank import Bank, MemoryKind
+from memalpha.memory.tools import Source, apply
+from memalpha.records import Chunk, ToolCall
+from memalpha.rl.nano_text import CALL_TOKENS, prose_lines
+
+log = logging.getLogger(__name__)
+
+PAD, END, CHUNK, WRITE = "<|pad|>", "<|end|>", "<|chunk|>", "<|write|>"
+CHAT_TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<|write|>{% endif %}"
+VOCABULARY = 2048
+MAX_TOKENS = 640
+"""Longer demonstrations are left out."""
+
+KEEP_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
+"""Share of the lines that a demonstration keeps; drawn anew for each chunk."""
+BUDGETS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """One prompt and one completion, as text."""
+
+    prompt: str
+    completion: str
+
+
+def train_tokenizer(folder: Path, *, seed: int = 0, episodes: int = 1500) -> PreTrainedTokenizerFast:
+    """A byte-level BPE with single digits, trained on world text, word salad and the boilerplate of calls."""
+    rng = random.Random(seed)
+    tokenizer = Tokenizer(models.BPE(byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    specials = [AddedToken(token, special=True, normalized=False) for token in (PAD, END, CHUNK, WRITE)]
+    boilerplate = [AddedToken(token, special=False, normalized=False) for token in CALL_TOKENS]
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - len(CALL_TOKENS),
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = []
+    for index in range(episodes):
+        texts += [f"{chunk.time}\n{chunk.text} #1\n~" for chunk in make_episode(seed + index, tokens=600).chunks]
+        texts.append("\n".join(prose_lines(rng)))
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens(boilerplate)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, clean_up_tokenization_spaces=False
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    fast.save_pretrained(folder)
+    return fast
+
+
+def demonstrations(seed: int) -> Iterator[Demonstration]:
+    """An endless stream, the same for the same seed."""
+    rng = random.Random(seed)
+    while True:
+        if rng.random() < 0.8:
+            chunks = make_episode(rng.randrange(10**9), tokens=rng.choice((400, 600, 1000)), split=Split.TRAIN).chunks
+        else:
+            chunks = tuple(Chunk(text="\n".join(prose_lines(rng)), time="2024-01-01") for _ in range(3))
+        first_id = int(10 ** rng.uniform(0, 4.3))
+        bank = Bank(count_tokens=len, first_id=first_id)
+        view = ViewConfig(newest=rng.choice((0, 1, 1, 1, 2, 5)))
+        budget = rng.choice(BUDGETS) if rng.random() < 0.35 else None
+        for index, chunk in enumerate(chunks):
+            shown = build_view(bank, chunk, view)
+            calls = _random_calls(rng, bank, chunk, shown.related, budget)
+            yield Demonstration(
+                prompt=nano_prompt(shown, chunk, budget), completion="".join(render_call(call) for call in calls)
+            )
+            for call in calls:
+                apply(bank, call, Source(chunk=chunk, index=index))
+
+
+def _random_calls(rng, bank, chunk, related, budget):  # type: ignore[no-untyped-def]
+    """Calls on lines drawn at random, in the order of the lines."""
+    lines = chunk.lines
+    rate = budget if budget is not None else rng.choice(KEEP_RATES)
+    kept = [n for n in range(1, len(lines) + 1) if rng.random() < rate]
+    calls = []
+    while kept:
+        number = kept.pop(0)
+        here = related[number - 1]
+        if here and rng.random() < 0.5:
+            calls.append(_change(rng, number, lines[number - 1], here[0]))
+            continue
+        numbers = [number]
+        if kept and rng.random() < 0.1:
+            numbers.append(kept.pop(0))
+        calls.append(_insert(rng, numbers, lines))
+    return calls
+
+
+def _insert(rng, numbers, lines):  # type: ignore[no-untyped-def]
+    kind = rng.choice((MemoryKind.SEMANTIC, MemoryKind.EPISODIC)).value
+    draw = rng.random()
+    if draw < 0.04:
+        return ToolCall(name="memory_update", arguments={"lines": numbers, "memory_type": "core"})
+    text = lines[numbers[0] - 1]
+    text = text.split(": ", 1)[1] if text.startswith(("User: ", "Assistant: ")) else text
+    if draw < 0.05:
+        return ToolCall(name="memory_update", arguments={"new_content": text, "memory_type": "core"})
+    if draw < 0.12:
+        return ToolCall(name="memory_insert", arguments={"content": text, "memory_type": kind})
+    return ToolCall(name="memory_insert", arguments={"lines": numbers, "memory_type": kind})
+
+
+def _change(rng, number, line, entry):  # type: ignore[no-untyped-def]
+    draw = rng.random()
+    where = {"memory_type": entry.kind.value, "memory_id": entry.id}
+    if draw < 0.08:
+        return ToolCall(name="memory_delete", arguments=where)
+    if draw < 0.14:
+        text = line.split(": ", 1)[1] if line.startswith(("User: ", "Assistant: ")) else line
+        return ToolCall(name="memory_update", arguments={"new_content": text, **where})
+    return ToolCall(name="memory_update", arguments={"lines": [number], **where})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Encoded demonstrations, one after the other."""
+
+    ids: NDArray[np.uint16]
+    lengths_N: NDArray[np.int64]
+    prompt_lengths_N: NDArray[np.int64]
+
+    @property
+    def starts_N(self) -> NDArray[np.int64]:
+        """Where each demonstration starts in `ids`."""
+        return np.concatenate([[0], np.cumsum(self.lengths_N)[:-1]])
+
+
+def encode(tokenizer_file: Path, seed: int, count: int) -> Corpus:
+    """`count` demonstrations as token ids: prompt, write token, completion, end token."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    write, end = tokenizer.token_to_id(WRITE), tokenizer.token_to_id(END)
+    rows, prompts = [], []
+    for shown in demonstrations(seed):
+        prompt = [*tokenizer.encode(shown.prompt).ids, write]
+        row = [*prompt, *tokenizer.encode(shown.completion).ids, end]
+        if len(row) <= MAX_TOKENS:
+            rows.append(np.array(row, np.uint16))
+            prompts.append(len(prompt))
+        if len(rows) == count:
+            break
+    return Corpus(
+        ids=np.concatenate(rows),
+        lengths_N=np.array([len(row) for row in rows]),
+        prompt_lengths_N=np.array(prompts),
+    )
+
+
+def new_policy(seed: int) -> Lfm2ForCausalLM:
+    """1.1 million parameters: short convolutions of width 3 alternate with attention (docs/concepts.md says why)."""
+    torch.manual_seed(seed)
+    return Lfm2ForCausalLM(
+        Lfm2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=128,
+            intermediate_size=384,
+            block_auto_adjust_ff_dim=False,
+            num_hidden_layers=4,
+            layer_types=["conv", "full_attention", "conv", "full_attention"],
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            conv_L_cache=3,
+            max_position_embeddings=8192,
+            tie_word_embeddings=True,
+            pad_token_id=0,
+            bos_token_id=2,
+            eos_token_id=1,
+        )
+    )
+
+
+def train(
+    model: Lfm2ForCausalLM,
+    corpus: Corpus,
+    *,
+    epochs: int,
+    batch_tokens: int = 8192,
+    peak_rate: float = 3e-3,
+    prompt_weight: float = 0.1,
+    seed: int = 0,
+) -> float:
+    """Teach the demonstrations; prompt tokens count a tenth. Returns the mean completion loss of the last 100 steps, in nats."""
+    rng = random.Random(seed)
+    batches = [batch for _ in range(epochs) for batch in _batches(corpus, batch_tokens, rng)]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / 200) * max(0.02, 1 - step / len(batches))
+    )
+    recent: list[float] = []
+    started, seen = time.monotonic(), 0
+    for step, rows in enumerate(batches):
+        ids_BL, weights_BL = _tensors(corpus, rows, prompt_weight)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits_BLV = model(input_ids=ids_BL[:, :-1]).logits
+        losses_BL = torch.nn.functional.cross_entropy(
+            logits_BLV.reshape(-1, VOCABULARY), ids_BL[:, 1:].reshape(-1), reduction="none"
+        ).view_as(weights_BL)
+        loss = (losses_BL.float() * weights_BL).sum() / weights_BL.sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        schedule.step()
+        own = weights_BL == 1.0
+        recent = [*recent[-99:], float(losses_BL[own].mean().detach())]
+        seen += ids_BL.numel()
+        if step % 100 == 0:
+            log.info(
+                "step %d of %d, completion loss %.3f, %.1fM tokens, %.0f tokens/s",
+                step, len(batches), sum(recent) / len(recent), seen / 1e6, seen / (time.monotonic() - started),
+            )  # fmt: skip
+    return sum(recent) / len(recent)
+
+
+def _batches(corpus: Corpus, batch_tokens: int, rng: random.Random) -> list[list[int]]:
+    """Rows of like length together, at most `batch_tokens` tokens a batch, in random order."""
+    noise = [length + rng.uniform(0, 8) for length in corpus.lengths_N]
+    order = sorted(range(len(noise)), key=noise.__getitem__)
+    batches: list[list[int]] = [[]]
+    for row in order:
+        if batches[-1] and (len(batches[-1]) + 1) * int(corpus.lengths_N[row]) > batch_tokens:
+            batches.append([])
+        batches[-1].append(row)
+    rng.shuffle(batches)
+    return batches
+
+
+def _tensors(corpus: Corpus, rows: list[int], prompt_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids [B, L], padded at the end, and the weight of each predicted token [B, L - 1]."""
+    width = int(corpus.lengths_N[rows].max())
+    ids_BL = torch.zeros(len(rows), width, dtype=torch.long)
+    weights_BL = torch.zeros(len(rows), width - 1)
+    starts = corpus.starts_N
+    for at, row in enumerate(rows):
+        length, prompt = int(corpus.lengths_N[row]), int(corpus.prompt_lengths_N[row])
+        ids_BL[at, :length] = torch.from_numpy(corpus.ids[starts[row] : starts[row] + length].astype(np.int64))
+        weights_BL[at, : prompt - 1] = prompt_weight
+        weights_BL[at, prompt - 1 : length - 1] = 1.0
+    return ids_BL, weights_BL
+
+
+def main() -> None:
+    """Make the tokenizer, the corpus and the warm start, and write them to a folder."""
+    parser = argparse.ArgumentParser(description="Make the nano policy and its warm start from generated text.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for tokenizer and weights")
+    parser.add_argument("--samples", type=int, default=120_000, help="demonstrations")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer(options.out, seed=options.seed)
+    shards = 20
+    jobs = [(options.out / "tokenizer.json", options.seed * 1000 + n, options.samples // shards) for n in range(shards)]
+    with get_context("spawn").Pool(options.threads) as pool:
+        parts = pool.starmap(encode, jobs)
+    corpus = Corpus(
+        ids=np.concatenate([part.ids for part in parts]),
+        lengths_N=np.concatenate([part.lengths_N for part in parts]),
+        prompt_lengths_N=np.concatenate([part.prompt_lengths_N for part in parts]),
+    )
+    log.info("%d demonstrations, %.1fM tokens", len(corpus.lengths_N), len(corpus.ids) / 1e6)
+    model = new_policy(options.seed)
+    loss = train(model, corpus, epochs=options.epochs, seed=options.seed)
+    model.to(torch.bfloat16).save_pretrained(options.out)
+    tokenizer.save_pretrained(options.out)
+    facts = {"completion_loss_nats": loss, "demonstrations": len(corpus.lengths_N), "tokens": len(corpus.ids)}
+    (options.out / "warm_start.json").write_text(json.dumps(facts, indent=2) + "\n")
+    log.info("completion loss %.3f nats", loss)
+
+
+if __name__ == "__main__":
+    main()

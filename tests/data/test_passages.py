@@ -1,0 +1,83 @@
+"""Cutting passages at line ends, finding answers in them, and moving evidence along."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memalpha.data.passages import cut_lines, dated, expect_positive, limit_chunks, places
+from memalpha.errors import ConfigError
+from memalpha.records import Chunk, Episode, Question
+
+LINE = st.lists(st.text("abc", min_size=1, max_size=5), min_size=1, max_size=8).map(" ".join)
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_lines_are_packed_up_to_the_limit() -> None:
+    assert cut_lines(["a b c", "d e", "f"], 6, words) == ["a b c\nd e\nf"]
+    assert cut_lines(["a b c", "d e", "f"], 5, words) == ["a b c\nd e", "f"]
+    assert cut_lines(["a b c", "d e", "f"], 3, words) == ["a b c", "d e\nf"]
+    assert cut_lines(["a b c", "d e", "f"], 2, words) == ["a b", "c", "d e", "f"]
+
+
+def test_a_line_over_the_limit_is_cut_at_words_and_a_word_stays_whole() -> None:
+    assert cut_lines(["a b c d e"], 2, words) == ["a b", "c d", "e"]
+    assert cut_lines(["supercalifragilistic", "a"], 5, len) == ["supercalifragilistic", "a"]
+
+
+@given(st.lists(LINE, min_size=1, max_size=8), st.integers(1, 30))
+def test_no_part_is_over_the_limit_and_no_word_is_lost(lines: list[str], limit: int) -> None:
+    texts = cut_lines(lines, limit, len)
+    assert all(len(text) <= limit or words(text) == 1 for text in texts)
+    assert " ".join(texts).split() == " ".join(lines).split()
+
+
+def test_chunks_are_a_day_apart() -> None:
+    assert [chunk.time for chunk in dated(["a"] * 61)][::30] == ["2024-01-01", "2024-01-31", "2024-03-01"]
+    assert dated(["a", "b"])[1] == Chunk(text="b", time="2024-01-02")
+
+
+@pytest.mark.parametrize(
+    ("answer", "texts", "expected"),
+    [
+        ("Oslo", ["in oslo.", "in Rome", "OSLO"], (0, 2)),
+        ("ten men", ["Ten\nmen", "ten"], (0,)),
+        ("10", ["in 1066", "in 1100", "the 10 of"], (2,)),
+        ("10", ["in 1066, 2010", "in 1987"], (0,)),
+        ("$5 (net)", ["for $5 (net).", "x$5 (net)"], (0,)),
+        ("Oslo", ["Rome"], ()),
+    ],
+)
+def test_an_answer_stands_where_its_words_do(answer: str, texts: list[str], expected: tuple[int, ...]) -> None:
+    assert places(answer, texts) == expected
+
+
+def test_evidence_follows_the_answer_when_chunks_are_cut() -> None:
+    chunks = (
+        Chunk(text="One two three.", time="2024-05-01"),
+        Chunk(text="Red is it. Blue is it. Green is it.", time="2024-05-02"),
+    )
+    asked = (
+        Question(text="Which?", answers=("blue",), evidence=(1,)),
+        Question(text="Sum?", answers=("absent",), evidence=(0, 1)),
+        Question(text="Any?", answers=("red",)),
+    )
+    cut = limit_chunks(Episode(id="e", chunks=chunks, questions=asked), 3, words)
+    assert [chunk.text for chunk in cut.chunks] == ["One two three.", "Red is it.", "Blue is it.", "Green is it."]
+    assert [chunk.time for chunk in cut.chunks] == ["2024-05-01"] + ["2024-05-02"] * 3
+    assert [question.evidence for question in cut.questions] == [(2,), (0, 1, 2, 3), ()]
+
+
+def test_an_episode_within_the_limit_stays_as_it_is() -> None:
+    episode = Episode(
+        id="e", chunks=(Chunk(text="a  b\n\nc"),), questions=(Question(text="?", answers=("a",), evidence=(0,)),)
+    )
+    assert limit_chunks(episode, 3, words) == episode
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    expect_positive([("a", 1), ("b", None)])
+    with pytest.raises(ConfigError, match="got b=0, expected at least 1"):
+        expect_positive([("a", 1), ("b", 0)])

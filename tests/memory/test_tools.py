@@ -1,0 +1,226 @@
+"""Tools: each outcome of a call, quoting by line, the write budget, the schemas, and calls of any shape at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memalpha.errors import OverLimitError
+from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.layout import FLAT, MEMALPHA
+from memalpha.memory.tools import TOOLS, Source, Tool, WriteBudget, apply, tool_schemas
+from memalpha.records import Chunk, ToolCall, ToolResult, ToolStatus
+
+SOURCE = Source(chunk=Chunk(text="Hi!\n\n Ann has a dog. \nBye.\n", time="2024-03-05"), index=4)
+INSERT, UPDATE, DELETE = Tool
+
+
+def bank() -> Bank:
+    """Semantic 1 and episodic 2."""
+    made = Bank(count_tokens=lambda text: len(text.split()))
+    made.insert(MemoryKind.SEMANTIC, "Ann has a cat", Provenance(chunk=0))
+    made.insert(MemoryKind.EPISODIC, "Ann called", Provenance(chunk=0))
+    return made
+
+
+def call(made: Bank, tool: str, budget: WriteBudget | None = None, **arguments: Any) -> ToolResult:
+    return apply(made, ToolCall(name=tool, arguments=arguments), SOURCE, budget)
+
+
+def test_insert_writes_free_text() -> None:
+    made = bank()
+    result = call(made, INSERT, memory_type="semantic", content=" Bo sails ")
+    assert result == ToolResult(status=ToolStatus.OK, message="inserted semantic #3", entry_id=3)
+    assert made.get(3).text == "Bo sails"
+    assert made.get(3).provenance == Provenance(chunk=4, lines=(), time="2024-03-05", author="writer")
+
+
+def test_insert_quotes_lines_in_the_given_order() -> None:
+    made = bank()
+    assert call(made, INSERT, memory_type="episodic_memory", lines=[3, 2]).ok
+    assert made.get(3).text == "Bye.\nAnn has a dog."
+    assert made.get(3).provenance.lines == (3, 2)
+    assert made.get(3).rendered == "[2024-03-05] Bye.\nAnn has a dog."
+
+
+def test_update_replaces_an_entry() -> None:
+    made = bank()
+    result = call(made, UPDATE, memory_type="semantic", memory_id=1, lines=[2])
+    assert result == ToolResult(status=ToolStatus.OK, message="updated semantic #1", entry_id=1)
+    assert made.get(1).text == "Ann has a dog."
+    assert made.get(1).versions[0].text == "Ann has a cat"
+
+
+def test_the_core_is_written_without_an_id() -> None:
+    made = bank()
+    result = call(made, UPDATE, memory_type="core", new_content="Ann", memory_id=None)
+    assert result == ToolResult(status=ToolStatus.OK, message="updated core", entry_id=None)
+    assert call(made, DELETE, memory_type="core_memory").message == "deleted core"
+    assert made.core is None
+
+
+@pytest.mark.parametrize("memory_id", [2, "2", "#2", " 2 "])
+def test_delete_takes_an_entry_away(memory_id: object) -> None:
+    made = bank()
+    result = call(made, DELETE, memory_type="episodic", memory_id=memory_id)
+    assert result == ToolResult(status=ToolStatus.OK, message="deleted episodic #2", entry_id=2)
+    assert len(made) == 1
+
+
+def test_the_author_of_the_source_is_recorded() -> None:
+    made = bank()
+    source = Source(chunk=Chunk(text="x"), index=0, author="user")
+    apply(made, ToolCall(name=INSERT, arguments={"memory_type": "semantic", "lines": [1]}), source)
+    assert made.get(3).provenance == Provenance(chunk=0, lines=(1,), author="user")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "status", "message"),
+    [
+        ("memory_find", {}, ToolStatus.UNKNOWN_TOOL, "got the tool 'memory_find', expected one of memory_insert,"),
+        (INSERT, {}, ToolStatus.BAD_ARGUMENTS, "got nothing as memory_type"),
+        (INSERT, {"memory_type": "other", "content": "x"}, ToolStatus.BAD_ARGUMENTS, "'other' as memory_type"),
+        (INSERT, {"memory_type": ["core"], "content": "x"}, ToolStatus.BAD_ARGUMENTS, "of type list as memory_type"),
+        (INSERT, {"memory_type": "semantic"}, ToolStatus.BAD_ARGUMENTS, "neither of content and lines"),
+        (INSERT, {"memory_type": "semantic", "content": "x", "lines": [1]}, ToolStatus.BAD_ARGUMENTS, "got both"),
+        (INSERT, {"memory_type": "semantic", "content": 3}, ToolStatus.BAD_ARGUMENTS, "got 3 as content"),
+        (INSERT, {"memory_type": "semantic", "content": " "}, ToolStatus.BAD_ARGUMENTS, "empty text"),
+        (INSERT, {"memory_type": "semantic", "content": "\ud83d"}, ToolStatus.BAD_ARGUMENTS, "surrogate"),
+        (
+            INSERT,
+            {"memory_type": "semantic", "text": "x"},
+            ToolStatus.BAD_ARGUMENTS,
+            "the argument 'text', expected mem",
+        ),
+        (INSERT, {"memory_type": "semantic", "lines": []}, ToolStatus.BAD_ARGUMENTS, "an empty list as lines"),
+        (INSERT, {"memory_type": "semantic", "lines": 2}, ToolStatus.BAD_ARGUMENTS, "got 2 as lines, expected a list"),
+        (INSERT, {"memory_type": "semantic", "lines": [0]}, ToolStatus.BAD_ARGUMENTS, "got 0 in lines"),
+        (INSERT, {"memory_type": "semantic", "lines": [4]}, ToolStatus.BAD_ARGUMENTS, "numbers from 1 to 3"),
+        (INSERT, {"memory_type": "semantic", "lines": [True]}, ToolStatus.BAD_ARGUMENTS, "got True in lines"),
+        (INSERT, {"memory_type": "semantic", "lines": ["2"]}, ToolStatus.BAD_ARGUMENTS, "got '2' in lines"),
+        (INSERT, {"memory_type": "semantic", "lines": [10**9999]}, ToolStatus.BAD_ARGUMENTS, "of type int in lines"),
+        (INSERT, {"memory_type": "semantic", "lines": [2, 2]}, ToolStatus.BAD_ARGUMENTS, "twice"),
+        (INSERT, {"memory_type": "core", "content": "x"}, ToolStatus.NOT_ALLOWED, "insert on core"),
+        (INSERT, {"memory_type": "semantic", "content": "Ann has a cat"}, ToolStatus.DUPLICATE, "semantic #1"),
+        (UPDATE, {"memory_type": "semantic", "new_content": "x"}, ToolStatus.BAD_ARGUMENTS, "got nothing as memory_id"),
+        (
+            UPDATE,
+            {"memory_type": "semantic", "content": "x"},
+            ToolStatus.BAD_ARGUMENTS,
+            "expected memory_type, new_cont",
+        ),
+        (UPDATE, {"memory_type": "core", "memory_id": 0, "lines": [1]}, ToolStatus.BAD_ARGUMENTS, "for the core"),
+        (UPDATE, {"memory_type": "core", "new_content": "x " * 513}, ToolStatus.OVER_LIMIT, "513 tokens"),
+        (DELETE, {"memory_type": "core"}, ToolStatus.UNKNOWN_ENTRY, "empty"),
+        (DELETE, {"memory_type": "semantic", "memory_id": 7}, ToolStatus.UNKNOWN_ENTRY, "#7"),
+        (DELETE, {"memory_type": "semantic", "memory_id": -1}, ToolStatus.UNKNOWN_ENTRY, "#-1"),
+        (DELETE, {"memory_type": "semantic", "memory_id": 2}, ToolStatus.UNKNOWN_ENTRY, "it is episodic"),
+        (DELETE, {"memory_type": "semantic", "memory_id": 1.0}, ToolStatus.BAD_ARGUMENTS, "of type float as memory_id"),
+        (DELETE, {"memory_type": "semantic", "memory_id": True}, ToolStatus.BAD_ARGUMENTS, "got True as memory_id"),
+        (DELETE, {"memory_type": "semantic", "memory_id": "9" * 5000}, ToolStatus.BAD_ARGUMENTS, "as memory_id"),
+    ],
+)
+def test_what_cannot_be_done_changes_nothing_and_says_why(
+    tool: str, arguments: dict[str, Any], status: ToolStatus, message: str
+) -> None:
+    made = bank()
+    result = call(made, tool, **arguments)
+    assert (result.status, result.entry_id) == (status, None)
+    assert message in result.message
+    assert (len(made.log), made.tokens()) == (2, 6)
+
+
+def test_text_that_was_no_call_is_malformed() -> None:
+    result = apply(bank(), ToolCall(name="", problem="got no JSON object"), SOURCE)
+    assert result == ToolResult(status=ToolStatus.MALFORMED, message="got no JSON object")
+
+
+def test_a_budget_pays_for_what_is_written_and_for_nothing_else() -> None:
+    made, budget = bank(), WriteBudget(5)
+    assert call(made, INSERT, budget, memory_type="semantic", content="one two three").ok
+    assert budget.remaining_tokens == 2
+    assert call(made, INSERT, budget, memory_type="semantic", content="one two three").status is ToolStatus.OVER_LIMIT
+    assert call(made, INSERT, budget, memory_type="episodic", content="Ann called").status is ToolStatus.DUPLICATE
+    assert call(made, DELETE, budget, memory_type="semantic", memory_id=1).ok
+    assert budget.remaining_tokens == 2
+    assert call(made, UPDATE, budget, memory_type="episodic", memory_id=2, new_content="Bo called").ok
+    assert budget.remaining_tokens == 0
+
+
+def test_a_refusal_of_the_budget_names_both_counts_and_writes_nothing() -> None:
+    made, budget = bank(), WriteBudget(3)
+    result = call(made, INSERT, budget, memory_type="semantic", lines=[2])
+    assert result.status is ToolStatus.OVER_LIMIT
+    assert "4 tokens, expected at most 3" in result.message
+    assert (len(made), budget.remaining_tokens) == (2, 3)
+
+
+def test_spending_too_much_takes_nothing() -> None:
+    budget = WriteBudget(3)
+    with pytest.raises(OverLimitError):
+        budget.spend(4)
+    budget.spend(3)
+    assert budget.remaining_tokens == 0
+
+
+def parameters(schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = schema["function"]["parameters"]
+    return found
+
+
+def test_schemas_name_the_kinds_that_the_layout_allows() -> None:
+    insert, update, delete = tool_schemas(MEMALPHA)
+    assert list(TOOLS) == [insert, update, delete]
+    assert [schema["function"]["name"] for schema in TOOLS] == ["memory_insert", "memory_update", "memory_delete"]
+    assert parameters(insert)["properties"]["memory_type"]["enum"] == ["episodic", "semantic"]
+    assert parameters(update)["properties"]["memory_type"]["enum"] == ["core", "episodic", "semantic"]
+    assert list(parameters(insert)["properties"]) == ["memory_type", "content", "lines"]
+    assert list(parameters(update)["properties"]) == ["memory_type", "new_content", "lines", "memory_id"]
+    assert list(parameters(delete)["properties"]) == ["memory_type", "memory_id"]
+    assert all(parameters(schema)["required"] == ["memory_type"] for schema in TOOLS)
+
+
+def test_schemas_of_a_flat_memory_have_no_insert_and_no_ids() -> None:
+    update, delete = tool_schemas(FLAT)
+    assert list(parameters(update)["properties"]) == ["memory_type", "new_content", "lines"]
+    assert parameters(delete)["properties"]["memory_type"]["enum"] == ["core"]
+
+
+def test_schemas_are_fresh_objects() -> None:
+    tool_schemas(MEMALPHA)[0]["function"]["name"] = "changed"
+    assert tool_schemas(MEMALPHA)[0]["function"]["name"] == "memory_insert"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(("core", "semantic", "1")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+names = st.sampled_from(("memory_type", "memory_id", "content", "new_content", "lines")) | st.text(max_size=3)
+kinds = st.sampled_from(("core", "semantic", "episodic_memory"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tool=st.sampled_from(Tool) | st.text(max_size=3),
+    arguments=st.dictionaries(names, json_values, max_size=4),
+    kind=st.none() | kinds,
+    memory_id=st.none() | st.integers(0, 3),
+    lines=st.none() | st.lists(st.integers(0, 4), max_size=2),
+    tokens=st.integers(0, 4),
+)
+def test_no_call_raises_and_only_an_ok_call_changes_the_bank(
+    tool: str, arguments: dict[str, Any], kind: str | None, memory_id: int | None, lines: list[int] | None, tokens: int
+) -> None:
+    given_arguments = arguments | {
+        name: value
+        for name, value in (("memory_type", kind), ("memory_id", memory_id), ("lines", lines))
+        if value is not None
+    }
+    made = bank()
+    result = apply(made, ToolCall(name=tool, arguments=given_arguments), SOURCE, WriteBudget(tokens))
+    assert len(made.log) == (3 if result.ok else 2)
+    assert result.message.encode("utf-8")

@@ -1,0 +1,36 @@
+"""Every module has its test file in the mirrored place: src/memalpha/rl/loss.py <-> tests/rl/test_loss.py."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
+
+WITHOUT = {
+    "errors.py": "names and docstrings only",
+    "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
+    "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",
+}
+"""Modules that need no test file of their own, and why."""
+
+
+def test_every_module_has_its_tests() -> None:
+    missing = [
+        f"{module} -> tests/{mirror(module)}"
+        for module in modules()
+        if module not in WITHOUT and not (TESTS / mirror(module)).is_file()
+    ]
+    assert not missing, "write a test file, or give a reason in WITHOUT:\n" + "\n".join(missing)
+
+
+def test_what_is_let_off_is_there_and_has_no_tests() -> None:
+    stale = [module for module in WITHOUT if module not in modules() or (TESTS / mirror(module)).is_file()]
+    assert not stale, f"drop from WITHOUT: {stale}"
+
+
+def modules() -> list[str]:
+    return sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
+
+
+def mirror(module: str) -> str:
+    path = Path(module)
+    return (path.parent / f"test_{path.name}").as_posix()
