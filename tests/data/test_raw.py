@@ -166,4 +166,5 @@ def test_a_field_must_be_there_and_of_its_kind() -> None:
 
 
 def test_values_have_names_for_people() -> None:
-    assert [name_of(value) for value in ("", [], {}, None, 1.5)] == ["text", "a list", "a JSON object", "null", "float"]
+    values: list[object] = ["", [], {}, None, 1.5]
+    assert [name_of(value) for value in values] == ["text", "a list", "a JSON object", "null", "float"]

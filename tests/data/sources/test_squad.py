@@ -21,7 +21,7 @@ from memalpha.records import Chunk, Competency, Episode, Metric, Question
 WHALE = "Dr. Orla studied the blue whale. It weighs 150 tons, the heaviest of all.\n It sings at night."
 MINT = "Mint grows in wet soil. Its oil is sold in Lisbon."
 EMPTY = "Nothing is asked of this paragraph."
-ARTICLES = [
+ARTICLES: list[dict[str, Any]] = [
     {
         "title": "Whale",
         "paragraphs": [
@@ -53,7 +53,7 @@ ARTICLES = [
         ],
     },
 ]
-PARAGRAPHS = [{"title": each["title"], **paragraph} for each in ARTICLES for paragraph in each["paragraphs"]]  # type: ignore[dict-item]
+PARAGRAPHS = [{"title": each["title"], **paragraph} for each in ARTICLES for paragraph in each["paragraphs"]]
 CHUNKS = {
     WHALE: "Dr. Orla studied the blue whale.\nIt weighs 150 tons, the heaviest of all.\nIt sings at night.",
     MINT: "Mint grows in wet soil.\nIts oil is sold in Lisbon.",
@@ -79,7 +79,7 @@ def official(qa: dict[str, Any]) -> dict[str, Any]:
 
 def with_qas(change: Callable[[dict[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {**each, "paragraphs": [{**p, "qas": [change(qa) for qa in p["qas"]]} for p in each["paragraphs"]]}  # type: ignore[attr-defined, index]
+        {**each, "paragraphs": [{**p, "qas": [change(qa) for qa in p["qas"]]} for p in each["paragraphs"]]}
         for each in ARTICLES
     ]
 
@@ -158,7 +158,7 @@ def test_an_answer_in_two_parts_is_evidence_twice_and_one_cut_in_two_is_left_out
 
 
 def test_evidence_is_never_another_paragraph_with_the_same_words(tmp_path: Path) -> None:
-    rows = [{"context": f"Mint is sold in Lisbon, says {n}.", "qas": []} for n in range(5)]
+    rows: list[dict[str, Any]] = [{"context": f"Mint is sold in Lisbon, says {n}.", "qas": []} for n in range(5)]
     rows[3]["qas"] = [{"question": "Where?", "answers": ["Lisbon"]}]
     [episode] = load(write(tmp_path, rows), count_tokens=words)
     [question] = episode.questions

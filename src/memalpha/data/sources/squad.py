@@ -19,7 +19,7 @@ from memalpha.records import Episode, Question
 from memalpha.text import sentences
 
 MAX_CHUNK_TOKENS = 512
-"""Paragraphs over it are cut at a sentence end: about one in fifteen with the nano tokenizer."""
+"""Paragraphs over it are cut at a sentence end: about one in twelve, counted with the nano tokenizer."""
 
 
 def load(

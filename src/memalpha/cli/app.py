@@ -1,0 +1,142 @@
+"""The commands of `memalpha`. Nothing heavy is imported before a command runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memalpha.errors import ConfigError, MemalphaError, MissingExtraError
+
+app = typer.Typer(
+    name="memalpha",
+    help="Memory for language agents that a model learns to manage: train a writer, measure it, look at what it keeps.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RUNS = Path("runs")
+
+Name = Annotated[str, typer.Option(help="The run is kept in runs/<name>; the same name resumes it.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as run.steps=60. May be repeated.")]
+Model = Annotated[str, typer.Option(help="nano, nano-warm, a run folder, or the folder of a causal language model.")]
+Data = Annotated[
+    str, typer.Option(help='"world", or a file or folder of episodes (JSONL), SQuAD or HotpotQA; .gz is read as well.')
+]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads; no more than there are free cores.")]
+
+
+@app.command(epilog="Example: **memalpha demo --name first**")
+def demo(
+    name: Name = "demo",
+    overrides: Set = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Test episodes to score.")] = 48,
+) -> None:
+    """Train the warm-started nano writer by reinforcement and compare it with baselines, in about 10 minutes on 2 cores.
+
+    Measures the writer, trains it, measures it again on episodes it never saw, prints a table and writes
+    runs/<name>/report.html. Started again after an interruption it goes on where it was.
+    """
+    _need_training()
+    from memalpha.cli.demo import run_demo
+
+    run_demo(RUNS / name, _pairs(overrides), episodes=episodes)
+
+
+@app.command(epilog="Example: **memalpha train --data episodes.jsonl --config configs/world.toml --set run.steps=60**")
+def train(
+    name: Name = "train",
+    config: Annotated[Path | None, typer.Option(help="A TOML file with what differs from the defaults.")] = None,
+    data: Annotated[str | None, typer.Option(help="Overrides data.source: world, or a file or folder.")] = None,
+    overrides: Set = None,
+) -> None:
+    """Train a writer by reinforcement, on the synthetic world or on your own episodes.
+
+    Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/. Start the same command
+    again to resume after an interruption.
+    """
+    _need_training()
+    from memalpha.cli.progress import TrainingProgress
+    from memalpha.rl.config import load_config
+    from memalpha.rl.train import train as run
+
+    settings = _pairs(overrides)
+    if data is not None:
+        settings["data.source"] = data
+    loaded = load_config(config, settings)
+    with TrainingProgress() as progress:
+        run(loaded, RUNS / name, observer=progress)
+    typer.echo(f"The trained model is in {RUNS / name / 'policy'}; look at it with: memalpha show --model {RUNS / name}")
+
+
+@app.command(name="eval", epilog="Example: **memalpha eval --model runs/demo --tokens 5000 --episodes 8**")
+def evaluate(
+    model: Model = "nano",
+    data: Data = "world",
+    tokens: Annotated[int, typer.Option(help="Length of a world episode.")] = 500,
+    episodes: Annotated[int, typer.Option(min=1, help="How many episodes at most.")] = 48,
+    seed: Annotated[int, typer.Option(help="Which episodes.")] = 11,
+    budget: Annotated[float | None, typer.Option(help="Share of each chunk that may be written, above 0 to 1.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Score Long-Context, RAG-Top2 and sentence BM25 as well.")] = True,
+    threads: Threads = 2,
+    out: Annotated[Path | None, typer.Option(help="Write the table there as Markdown.")] = None,
+) -> None:
+    """Score a writer on held-out episodes, side by side with baselines under the same reader."""
+    _need_training()
+    from memalpha.cli.measure import evaluate_model
+
+    evaluate_model(
+        model, data, tokens=tokens, episodes=episodes, seed=seed, budget=budget, baselines=baselines, threads=threads, out=out
+    )  # fmt: skip
+
+
+@app.command(epilog="Example: **memalpha show --model runs/demo --seed 3**")
+def show(
+    model: Model = "nano",
+    data: Data = "world",
+    tokens: Annotated[int, typer.Option(help="Length of a world episode.")] = 500,
+    seed: Annotated[int, typer.Option(help="Which episode.")] = 11,
+    budget: Annotated[float | None, typer.Option(help="Share of each chunk that may be written, above 0 to 1.")] = None,
+    threads: Threads = 2,
+) -> None:
+    """Show one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
+    _need_training()
+    from memalpha.cli.measure import show_episode
+
+    show_episode(model, data, tokens=tokens, seed=seed, budget=budget, threads=threads)
+
+
+def main() -> None:
+    """Run the command line; the only place where errors of this package are caught."""
+    try:
+        app()
+    except MemalphaError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; start the same command again to go on from the last checkpoint", err=True)
+        sys.exit(130)
+
+
+def _need_training() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"this command needs {missing[0]}, which is not installed; run: pip install 'memalpha[train]'"
+        )
+
+
+def _pairs(settings: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"got --set {setting}, expected table.key=value, such as --set run.steps=60")
+        pairs[key.strip()] = value.strip()
+    return pairs

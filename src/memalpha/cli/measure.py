@@ -1,0 +1,110 @@
+"""What `eval`, `show` and `demo` share: models by name, episodes by source, systems side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from memalpha.agent.local import LocalModel, load_local
+from memalpha.agent.reader import ExtractiveReader
+from memalpha.agent.tokens import TokenCounter
+from memalpha.agent.writer import Writer
+from memalpha.data.files import load_episodes
+from memalpha.data.words import Split
+from memalpha.data.world import make_episodes
+from memalpha.errors import ConfigError
+from memalpha.evaluation.baselines import System, WriterSystem, long_context, rag, sentence_control
+from memalpha.evaluation.harness import compare
+from memalpha.evaluation.report import markdown_table, rich_table, show_trace
+from memalpha.records import Episode
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.train import make_writer
+
+
+def open_model(name: str) -> LocalModel:
+    """A model by shipped name, by run folder (its policy/) or by model folder."""
+    policy = Path(name) / "policy"
+    return load_local(policy if policy.is_dir() else name)
+
+
+def open_episodes(data: str, *, tokens: int, episodes: int, seed: int) -> tuple[Episode, ...]:
+    """Test episodes of the world, or those of a file or folder."""
+    if data == "world":
+        return make_episodes(episodes, seed=seed, tokens=tokens, split=Split.TEST)
+    return load_episodes(Path(data), seed=seed)[:episodes]
+
+
+def counter(model: LocalModel) -> TokenCounter:
+    """The model's own tokenizer as a counter."""
+    return TokenCounter(model.tokenizer.backend_tokenizer, name=model.name)
+
+
+def writer_of(model: LocalModel, budget: float | None = None) -> Writer:
+    """A writer with the default view; raises `ConfigError` for a share outside (0, 1]."""
+    if budget is not None and not 0 < budget <= 1:
+        raise ConfigError(f"got --budget {budget}, expected a share above 0, at most 1, such as 0.5")
+    config = TrainConfig()
+    if budget is not None:
+        from dataclasses import replace
+
+        config = replace(config, writer=replace(config.writer, budgets=(budget,)))
+    return make_writer(model, config)
+
+
+def writer_system(name: str, model: LocalModel, *, budget: float | None = None, sampled: bool = False) -> WriterSystem:
+    """The model as a system to compare; `sampled` draws at temperature 1 as in training, else it decodes greedily."""
+    return WriterSystem(
+        name=name,
+        writer=writer_of(model, budget),
+        count_tokens=counter(model),
+        reader=ExtractiveReader(),
+        sample_seed=1 if sampled else None,
+    )
+
+
+def baseline_systems(model: LocalModel) -> list[System]:
+    """Long-Context, RAG-Top2 and the sentence control, counted with the model's tokenizer."""
+    count = counter(model)
+    return [long_context(count), rag(count), sentence_control(count)]
+
+
+def evaluate_model(
+    name: str,
+    data: str,
+    *,
+    tokens: int,
+    episodes: int,
+    seed: int,
+    budget: float | None,
+    baselines: bool,
+    threads: int,
+    out: Path | None,
+) -> None:
+    """Print the table of one model and the baselines."""
+    torch.set_num_threads(threads)
+    console = Console()
+    model = open_model(name)
+    asked = open_episodes(data, tokens=tokens, episodes=episodes, seed=seed)
+    systems: list[System] = [writer_system(name, model, budget=budget)]
+    if baselines:
+        systems += baseline_systems(model)
+    with console.status("scoring") as status:
+        rows, _ = compare(systems, asked, progress=lambda system: status.update(f"scoring {system}"))
+    console.print(rich_table(rows))
+    if out is not None:
+        from memalpha.rl.checkpoint import write_whole, writing
+
+        with writing(out):
+            write_whole(out, markdown_table(rows) + "\n")
+
+
+def show_episode(name: str, data: str, *, tokens: int, seed: int, budget: float | None, threads: int) -> None:
+    """Print one episode as the writer handled it."""
+    torch.set_num_threads(threads)
+    model = open_model(name)
+    episodes: Sequence[Episode] = open_episodes(data, tokens=tokens, episodes=1, seed=seed)
+    traces = writer_system(name, model, budget=budget).run(episodes)
+    Console().print(show_trace(traces[0]))

@@ -1,0 +1,1 @@
+"""Measures writers and baselines on the same episodes with the same reader."""

@@ -1,0 +1,208 @@
+"""Systems without a learned writer, as a filled bank and a way to read it, so that one loop scores them all.
+
+Long-Context keeps all text and reads the last `window_tokens` of it; RAG-Top2 keeps all chunks and reads the two best by BM25
+(both as in arXiv:2509.25911, appendix); the sentence control keeps every line and reads as many entries as the writer's
+reader does; the selections keep a share of the lines, drawn at random or from the top of each chunk.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from memalpha.agent.reader import Answer, ExtractiveReader, Reader, Shown, extract
+from memalpha.agent.writer import Writer
+from memalpha.episode import Count, Trace, finish, run_episodes
+from memalpha.errors import DuplicateError
+from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.records import Episode
+
+LONG_CONTEXT_TOKENS = 30_000
+RAG_CHUNKS = 2
+READ_ENTRIES = 40
+"""What the writer's reader is shown at most: 20 semantic and 20 episodic entries."""
+
+
+class System(Protocol):
+    """Anything that reads episodes and answers their questions."""
+
+    @property
+    def name(self) -> str:
+        """Stands in tables."""
+        ...
+
+    @property
+    def read_budget(self) -> str:
+        """What is read for one question, in words."""
+        ...
+
+    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+        """One trace for each episode, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterSystem:
+    """A learned (or prompted) writer with the common reader."""
+
+    name: str
+    writer: Writer
+    count_tokens: Count
+    reader: Reader
+    read_budget: str = "core + 20 + 20 entries"
+    sample_seed: int | None = None
+    """Samples at temperature 1 with this seed instead of decoding greedily."""
+
+    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+        """Write every episode, all side by side, then read."""
+        sampling = None
+        if self.sample_seed is not None:
+            from dataclasses import replace
+
+            base, seed = self.writer.config.sampling, self.sample_seed
+            sampling = lambda index: replace(base, temperature=1.0, seed=seed * 1_000_003 + index)  # noqa: E731
+        return run_episodes(self.writer, self.reader, episodes, count_tokens=self.count_tokens, sampling=sampling)
+
+
+Fill = Callable[[Episode, Bank], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledSystem:
+    """A memory that a rule fills."""
+
+    name: str
+    fill: Fill
+    reader: Reader
+    read_budget: str
+    count_tokens: Count
+
+    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+        """Fill a bank for each episode, then read."""
+        traces = []
+        for episode in episodes:
+            bank = Bank(count_tokens=self.count_tokens)
+            self.fill(episode, bank)
+            traces.append(finish(episode, (), bank, self.reader, self.count_tokens))
+        return traces
+
+
+class WindowReader:
+    """Reads the last tokens of everything instead of searching."""
+
+    def __init__(self, window_tokens: int, count_tokens: Count) -> None:
+        """Whole entries from the end, as many as fit the window."""
+        self.window_tokens = window_tokens
+        self.count_tokens = count_tokens
+
+    def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
+        """One sentence for each question."""
+        kept, left = [], self.window_tokens
+        for entry in reversed(bank.entries(MemoryKind.EPISODIC)):
+            left -= self.count_tokens(entry.text)
+            if left < 0:
+                break
+            kept.append(entry)
+        shown = Shown(core="", entries=tuple(reversed(kept)))
+        return [Answer(text=extract(question, shown), shown=shown) for question in questions]
+
+
+def long_context(count_tokens: Count, window_tokens: int = LONG_CONTEXT_TOKENS) -> FilledSystem:
+    """All text, of which the last `window_tokens` are read."""
+    return FilledSystem(
+        name="Long-Context",
+        fill=_every_chunk,
+        reader=WindowReader(window_tokens, count_tokens),
+        read_budget=f"last {window_tokens} tokens",
+        count_tokens=count_tokens,
+    )
+
+
+def rag(count_tokens: Count, chunks: int = RAG_CHUNKS) -> FilledSystem:
+    """All chunks, of which the best few are read."""
+    return FilledSystem(
+        name=f"RAG-Top{chunks}",
+        fill=_every_chunk,
+        reader=ExtractiveReader(k=chunks),
+        read_budget=f"{chunks} chunks",
+        count_tokens=count_tokens,
+    )
+
+
+def sentence_control(count_tokens: Count) -> FilledSystem:
+    """Every line an entry, read with the writer's budget: what remains of a writer when nothing is chosen."""
+    return FilledSystem(
+        name="Sentence BM25",
+        fill=_every_line,
+        reader=ExtractiveReader(k=READ_ENTRIES),
+        read_budget=f"{READ_ENTRIES} entries",
+        count_tokens=count_tokens,
+    )
+
+
+def random_selection(count_tokens: Count, share: float, *, seed: int = 0) -> FilledSystem:
+    """Lines drawn at random, up to a share of the tokens of each chunk."""
+
+    def fill(episode: Episode, bank: Bank) -> None:
+        rng = random.Random(f"{seed}-{episode.id}")
+        _select(episode, bank, share, lambda count: rng.sample(range(count), count))
+
+    return _selection(f"Random {share:.0%}", fill, count_tokens)
+
+
+def lead_selection(count_tokens: Count, share: float) -> FilledSystem:
+    """The first lines of each chunk, up to a share of its tokens."""
+
+    def fill(episode: Episode, bank: Bank) -> None:
+        _select(episode, bank, share, range)
+
+    return _selection(f"Lead {share:.0%}", fill, count_tokens)
+
+
+def _selection(name: str, fill: Fill, count_tokens: Count) -> FilledSystem:
+    return FilledSystem(
+        name=name,
+        fill=fill,
+        reader=ExtractiveReader(k=READ_ENTRIES),
+        read_budget=f"{READ_ENTRIES} entries",
+        count_tokens=count_tokens,
+    )
+
+
+def _every_chunk(episode: Episode, bank: Bank) -> None:
+    for index, chunk in enumerate(episode.chunks):
+        _insert(bank, "\n".join(chunk.lines), Provenance(chunk=index, time=chunk.time))
+
+
+def _every_line(episode: Episode, bank: Bank) -> None:
+    for index, number, line, time in _lines(episode):
+        _insert(bank, line, Provenance(chunk=index, lines=(number,), time=time))
+
+
+def _select(episode: Episode, bank: Bank, share: float, order: Callable[[int], Sequence[int]]) -> None:
+    """Lines in the given order while they fit the chunk's share, then stored as they came."""
+    for index, chunk in enumerate(episode.chunks):
+        sizes = [bank.count_tokens(line) for line in chunk.lines]
+        left = round(share * sum(sizes))
+        kept = []
+        for at in order(len(sizes)):
+            if sizes[at] <= left:
+                left -= sizes[at]
+                kept.append(at)
+        for at in sorted(kept):
+            _insert(bank, chunk.lines[at], Provenance(chunk=index, lines=(at + 1,), time=chunk.time))
+
+
+def _lines(episode: Episode) -> Iterator[tuple[int, int, str, str | None]]:
+    for index, chunk in enumerate(episode.chunks):
+        for number, line in enumerate(chunk.lines, start=1):
+            yield index, number, line, chunk.time
+
+
+def _insert(bank: Bank, text: str, provenance: Provenance) -> None:
+    try:
+        bank.insert(MemoryKind.EPISODIC, text, provenance)
+    except DuplicateError:
+        return  # the same text again adds nothing that could be read
