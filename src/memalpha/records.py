@@ -7,15 +7,17 @@ evaluate on data of their own: a stream of dated chunks and the questions that a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from memalpha.errors import EpisodeError
+from memalpha.errors import EpisodeError, OutputError
 
 _E = TypeVar("_E", bound=StrEnum)
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Metric(StrEnum):
@@ -161,7 +163,9 @@ def episode_to_json(episode: Episode) -> dict[str, Any]:
     return {
         "id": episode.id,
         "source": episode.source,
-        "chunks": [{"text": c.text, "time": c.time} if c.time else {"text": c.text} for c in episode.chunks],
+        "chunks": [
+            {"text": c.text, "time": c.time} if c.time is not None else {"text": c.text} for c in episode.chunks
+        ],
         "questions": [
             {
                 "question": q.text,
@@ -196,32 +200,42 @@ def episode_from_json(data: object, *, where: str) -> Episode:
 def read_episodes(path: Path) -> Iterator[Episode]:
     """Episodes of a JSONL file, one a line; raises `EpisodeError` that names file and line."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:  # as bytes, so that a line in another encoding can be named
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     where = f"{path}:{number}"
-                    try:
-                        data = json.loads(line)
-                    except json.JSONDecodeError as error:
-                        raise EpisodeError(f"{where}: got text that is not JSON ({error}); expected one episode a line") from error
-                    yield episode_from_json(data, where=where)
-    except (OSError, UnicodeDecodeError) as error:
-        raise EpisodeError(f"{path}: cannot be read as UTF-8 text ({error}); check the path and the encoding") from error
+                    yield episode_from_json(_parse(line, where), where=where)
+    except OSError as error:
+        raise EpisodeError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
 
 
 def write_episodes(path: Path, episodes: Iterable[Episode]) -> None:
-    """Write one episode a line, in the shape that `read_episodes` reads."""
-    with path.open("w", encoding="utf-8") as file:
-        for episode in episodes:
-            file.write(json.dumps(episode_to_json(episode), ensure_ascii=False) + "\n")
+    """Write one episode a line, in the shape that `read_episodes` reads; raises `OutputError`."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for episode in episodes:
+                file.write(json.dumps(episode_to_json(episode), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); check the path and rights"
+        ) from error
+
+
+def _parse(line: bytes, where: str) -> object:
+    try:
+        return json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise EpisodeError(f"{where}: got what is not JSON in UTF-8 ({error}); expected one episode a line") from error
 
 
 def _chunk(data: object, where: str) -> Chunk:
     if isinstance(data, str):
-        return Chunk(text=data)
+        return Chunk(text=_text(data, where))
     row = _object(data, where, {"text", "time"}, {"text"})
     time = row.get("time")
-    return Chunk(text=_text(row["text"], f"{where}: text"), time=None if time is None else _text(time, f"{where}: time"))
+    return Chunk(
+        text=_text(row["text"], f"{where}: text"), time=None if time is None else _text(time, f"{where}: time")
+    )
 
 
 def _question(data: object, where: str) -> Question:
@@ -235,13 +249,17 @@ def _question(data: object, where: str) -> Question:
         answers=tuple(_text(item, f"{where}: answers") for _, item in _list(answers, f"{where}: answers")),
         metric=_member(Metric, row.get("metric", "contains"), f"{where}: metric"),
         competency=_member(Competency, row.get("competency", "accurate_retrieval"), f"{where}: competency"),
-        evidence=tuple(_index(item, f"{where}: evidence") for _, item in _list(row.get("evidence", []), f"{where}: evidence")),
+        evidence=tuple(
+            _index(item, f"{where}: evidence") for _, item in _list(row.get("evidence", []), f"{where}: evidence")
+        ),
     )
 
 
 def _object(data: object, where: str, known: set[str], required: set[str]) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise EpisodeError(f"{where}: got {type(data).__name__}, expected a JSON object with {', '.join(sorted(required))}")
+        raise EpisodeError(
+            f"{where}: got {type(data).__name__}, expected a JSON object with {', '.join(sorted(required))}"
+        )
     unknown = sorted(set(data) - known)
     if unknown:
         raise EpisodeError(f"{where}: got the unknown key {unknown[0]!r}, expected {', '.join(sorted(known))}")
@@ -260,6 +278,10 @@ def _list(data: object, where: str) -> list[tuple[int, object]]:
 def _text(data: object, where: str) -> str:
     if not isinstance(data, str):
         raise EpisodeError(f"{where}: got {type(data).__name__}, expected text")
+    if _HALF.search(data):
+        raise EpisodeError(
+            f"{where}: got half of a surrogate pair, which no file and no tokenizer takes; mend the text"
+        )
     return data
 
 

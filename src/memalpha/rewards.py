@@ -5,8 +5,8 @@
     r3  compression   1 - memory tokens / chunk tokens                   the whole episode
     r4  content       share of the calls of a step whose text is fit     one step
 
-The paper gives r2 = r4 = 0 to a step without a call, which pays for writing on every chunk; here doing nothing is a valid
-action and scores 1 on both. `RewardPreset.PAPER` keeps the paper's rule. Weights are not normalised.
+The paper gives r2 = r4 = 0 to a step without a call, which pays for writing on every chunk; here doing nothing is a
+valid action and scores 1 on both. `RewardPreset.PAPER` keeps the paper's rule. Weights are not normalised.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from memalpha.memory.bank import Action, MemoryKind, Operation
 from memalpha.memory.search import tokenize
 
 _RELATIVE = frozenset("today yesterday tonight tomorrow".split())
-_PERSONAL_ACT = re.compile(r"\b(?:i|we|he|she|they|you)\s+\w+|\b\w+ed\b|\b(?:met|went|saw|bought|made|took|came|won|lost)\b")
+_PERSONAL_ACT = re.compile(
+    r"\b(?:i|we|he|she|they|you)\s+\w+|\b\w+ed\b|\b(?:met|went|saw|bought|made|took|came|won|lost)\b"
+)
 _EMPTY_TALK = re.compile(r"(?:\w+: )?(?:thanks|thank you|ok(?:ay)?|sure|alright|hello|hi|good morning|no worries)\b")
 
 
@@ -56,8 +58,8 @@ class Validator(Protocol):
 class RuleValidator:
     """The rules of r4 when no judge is at hand (docs/concepts.md lists them).
 
-    Unfit is: fewer than three words; a question; thanks, greetings and other empty talk; an episodic entry without a time,
-    or without an act of somebody; a semantic entry whose truth hangs on the day it was said ("yesterday").
+    Unfit is: fewer than three words; a question; thanks, greetings and other empty talk; an episodic entry without a
+    time, or without an act of somebody; a semantic entry whose truth hangs on the day it was said ("yesterday").
     """
 
     def valid(self, operation: Operation) -> bool:
@@ -122,8 +124,8 @@ class EpisodeReward:
     def credited(self, weights: RewardWeights, credit: float) -> list[float]:
         """r of each step, where a share `credit` of r1 and r3 is the step's own.
 
-        A step's own correctness is that of the questions whose evidence it has read (compare Fine-Mem, arXiv:2601.08435); a
-        step without such questions keeps the episode's. 0 gives `totals`.
+        A step's own correctness is that of the questions whose evidence it has read (compare Fine-Mem,
+        arXiv:2601.08435); a step without such questions keeps the episode's. 0 gives `totals`.
         """
         rewards = []
         for step, total in zip(self.steps, self.totals(weights), strict=True):
@@ -169,9 +171,7 @@ def reward(trace: Trace, *, preset: RewardPreset, validator: Validator, count_to
                 tools=tools(step, preset),
                 content=content(step, preset, validator),
                 own_correctness=own[step.index],
-                own_compression=compression(
-                    kept[step.index], count_tokens(trace.episode.chunks[step.index].text)
-                ),
+                own_compression=compression(kept[step.index], count_tokens(trace.episode.chunks[step.index].text)),
             )
             for step in trace.steps
         ),

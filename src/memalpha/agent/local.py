@@ -1,21 +1,22 @@
 """A causal language model on this machine, sampled in batches: transformers for the network, our own decoding loop.
 
-The loop keeps what training needs and `generate` hides: the ids that were sampled, with their log-probabilities under the
-distribution they were drawn from, the end-of-turn token included. Rows that have ended leave the batch. Importing this
-module needs the extra `train`; nothing below the trainer does so before a model is asked for.
+The loop keeps what training needs and `generate` hides: the ids that were sampled, with their log-probabilities under
+the distribution they were drawn from, the end-of-turn token included. Rows that have ended leave the batch. Importing
+this module needs the extra `train`; nothing below the trainer does so before a model is asked for.
 
-Left out: beam search, top-p and top-k (a policy gradient needs the distribution itself), and continuous batching.
+Left out: beam search, top-p and top-k (a policy gradient needs the distribution itself), stop texts, and continuous
+batching.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -25,10 +26,12 @@ from memalpha.agent.parsing import strip_thinking
 from memalpha.agent.tokens import NANO_FOLDER
 from memalpha.errors import ConfigError, ModelError
 
-log = logging.getLogger(__name__)
-
 SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
 """Models by name: the trained writer, and the warm start it was trained from."""
+
+_EXPECTED = (
+    "expected a folder with config.json, weights and tokenizer, or the name of a shipped model (nano, nano-warm)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class LocalModel:
         if prompt.tokens is not None:
             return list(prompt.tokens)
         messages = [{"role": message.role.value, "content": message.content} for message in prompt.messages]
-        tools = [dict(tool) for tool in prompt.tools] or None
+        tools: list[dict[Any, Any] | Callable[..., Any]] | None = [dict(tool) for tool in prompt.tools] or None
         options: dict[str, Any] = {"enable_thinking": False} if "enable_thinking" in self._template() else {}
         text = self.tokenizer.apply_chat_template(
             messages, tools=tools, add_generation_prompt=True, tokenize=False, **options
@@ -78,6 +81,10 @@ class LocalModel:
 
     def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order; with a seed, the same batch gives the same completions."""
+        if sampling.stop:
+            raise ConfigError(
+                f"got the stop texts {sampling.stop}, which a local model does not know; leave stop empty"
+            )
         rows = [_Row(at, self.encode(prompt)) for at, prompt in enumerate(prompts)]
         rows.sort(key=lambda row: len(row.ids))
         generator = torch.Generator(device="cpu")
@@ -114,8 +121,8 @@ class LocalModel:
         completions = {}
         for row, ids, probs in zip(rows, drawn, logprobs, strict=True):
             ended = bool(ids) and ids[-1] in self._end_ids()
-            text = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-            text, closed = strip_thinking(text)
+            decoded = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
+            text, closed = strip_thinking(str(decoded))
             completions[row.at] = Completion(
                 text=text,
                 prompt_ids=tuple(row.ids),
@@ -203,31 +210,23 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
     Raises `ConfigError` for a device that is not there, and `ModelError` for a folder that is no model or is damaged.
     """
     where = SHIPPED.get(str(name), name)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError('device "cuda" was asked for, but torch sees no GPU; use device = "cpu"')
-    with _quiet():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(where)
-            network = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(
-                f"no model could be loaded from {where} ({first}); expected a folder with config.json, weights and "
-                "tokenizer, or the name of a shipped model (nano, nano-warm)"
-            ) from error
+    if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f'device "{device}" was asked for, but torch sees no GPU; use device = "cpu"')
+    _hush()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype), output_loading_info=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"no model could be loaded from {where} ({first}); {_EXPECTED}") from error
+    network, report = loaded
+    if report["missing_keys"]:  # transformers would go on with random numbers in their place
+        raise ModelError(f"the weights of {where} lack {min(report['missing_keys'])}; {_EXPECTED}")
     network.to(device).eval()
     return LocalModel(network, tokenizer, name=str(name))
 
 
-class _quiet:
+def _hush() -> None:
     """Hold back the advice that transformers prints while loading and on the first forward pass."""
-
-    def __enter__(self) -> None:
-        self._level = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        transformers_logging.set_verbosity_error()
-
-
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()

@@ -99,8 +99,9 @@ class AnswerCache:
 class ExtractiveReader:
     """Answers with the one sentence that shares the most telling words with the question.
 
-    A word weighs its inverse frequency among the sentences shown, names and numbers twice that. Between equals the later
-    sentence wins. A question for the first or the latest of something is answered by time among the near-best sentences.
+    A word weighs its inverse frequency among the sentences shown, names and numbers twice that. Between equals the
+    later sentence wins. A question for the first or the latest of something is answered by time among the near-best
+    sentences.
     """
 
     def __init__(self, k: int = 20) -> None:

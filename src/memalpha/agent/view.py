@@ -1,8 +1,8 @@
 """What a writer sees of its memory beside the chunk: the core, the newest entries, the entries related to each line.
 
-The paper's writer sees the five newest entries of each store only (arXiv:2509.25911, code), so nothing older can ever be
-updated; that view is the preset `PAPER_VIEW`. Here each line of the chunk brings up the entry most like it, however old,
-and the size of the view does not grow with the memory.
+The paper's writer sees the five newest entries of each store only (arXiv:2509.25911, code), so nothing older can ever
+be updated; that view is the preset `PAPER_VIEW`. Here each line of the chunk brings up the entry most like it, however
+old, and the size of the view does not grow with the memory.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PROPOSED = 5
 
 _WORD = re.compile(r"\w+")
 _FUNCTION_WORDS = frozenset(
-    "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do does did "
-    "not no any more now it its this that these those there here i me my we our you your he him his she her they them their "
-    "who whom whose what which when where why how so than then too very can could will would shall should may might must "
-    "s t user assistant".split()
+    "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do "
+    "does did not no any more now it its this that these those there here i me my we our you your he him his she her "
+    "they them their who whom whose what which when where why how so than then too very can could will would shall "
+    "should may might must s t user assistant".split()
 )
 
 
@@ -78,8 +78,9 @@ def build_view(bank: Bank, chunk: Chunk, config: ViewConfig = DEFAULT_VIEW) -> V
 def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]:
     """The entries of both stores that share most with `line`, if they share enough of its content words.
 
-    BM25 proposes, the count of shared content words decides, names and numbers counted twice: in a memory of a few entries
-    BM25 has next to no evidence which words are rare, and two corrections would be alike for their "not any more".
+    BM25 proposes, the count of shared content words decides, names and numbers counted twice: in a memory of a few
+    entries BM25 has next to no evidence which words are rare, and two corrections would be alike for their "not any
+    more".
     """
     if config.related == 0 or len(bank) == 0:
         return ()
@@ -115,8 +116,8 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 def nano_prompt(view: View, chunk: Chunk, budget: float | None = None) -> str:
     """The prompt of the nano policy: one fact a line, ids before entries, line numbers after lines.
 
-    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line is
-    worth keeping; a related entry stands under the line that brought it up.
+    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line
+    is worth keeping; a related entry stands under the line that brought it up.
     """
     parts = [f"core: {_flat(view.core)}\n"] if view.core else []
     parts += [f"{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in view.newest]

@@ -67,9 +67,7 @@ class Writer:
         """Read one chunk and change the bank; raises `ModelError` when the model fails, never for what it writes."""
         return self.write_batch([(bank, chunk, index)])[0]
 
-    def write_batch(
-        self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None
-    ) -> list[Step]:
+    def write_batch(self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None) -> list[Step]:
         """The same for several banks at once, in one batch of the model; every bank must be another one."""
         views = [build_view(bank, chunk, self.config.view) for bank, chunk, _ in work]
         prompts = [self.prompt(bank, view, chunk) for (bank, chunk, _), view in zip(work, views, strict=True)]
@@ -86,9 +84,7 @@ class Writer:
             return Prompt(messages=(Message(role=Role.USER, content=text),))
         return chat_prompt(bank, view, chunk, self.config.budget)
 
-    def step(
-        self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion
-    ) -> Step:
+    def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
         """Apply the calls of one completion, in order."""
         calls = tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
         source = Source(chunk=chunk, index=index)

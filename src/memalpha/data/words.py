@@ -21,23 +21,24 @@ class Split(StrEnum):
 
 
 ADJECTIVES = (
-    "amber ancient bitter black blue brave bright broad bronze calm clear clever coarse cold copper cosy crimson dark deep "
-    "distant dry dusty early eastern empty fair faint fine firm fresh gentle golden grand green grey heavy hidden high hollow "
-    "humble icy iron ivory late lean light little lively lonely long loud lucky mellow mild misty narrow neat noble northern "
-    "old olive open pale plain polished proud purple quick quiet rapid rare red rich rough round royal rusty scarlet sharp "
-    "shiny short silent silver simple slow small smooth soft solid southern spare square steady steep stone strong sunny "
-    "sweet tall tame thick thin tidy tiny velvet violet warm western white wide wild wise wooden yellow young"
+    "amber ancient bitter black blue brave bright broad bronze calm clear clever coarse cold copper cosy crimson dark "
+    "deep distant dry dusty early eastern empty fair faint fine firm fresh gentle golden grand green grey heavy "
+    "hidden high hollow humble icy iron ivory late lean light little lively lonely long loud lucky mellow mild misty "
+    "narrow neat noble northern old olive open pale plain polished proud purple quick quiet rapid rare red rich rough "
+    "round royal rusty scarlet sharp shiny short silent silver simple slow small smooth soft solid southern spare "
+    "square steady steep stone strong sunny sweet tall tame thick thin tidy tiny velvet violet warm western white "
+    "wide wild wise wooden yellow young"
 ).split()
 
 NOUNS = (
-    "anchor apple arrow badge barn basket beach bell bench berry bird boat book bottle bowl bridge broom brush bucket button "
-    "cabin candle canoe cap card carpet castle chain chair cherry clock cloud coat coin compass cup curtain desk door dove "
-    "drum engine falcon feather fence field flag flute forest fork fountain fox garden gate glass glove hammer harbour hat "
-    "hill hook horn horse island jacket jar kettle key kite ladder lamp lantern leaf lemon letter lock map maple market mill "
-    "mirror moon mountain nest oak onion orchard owl paint paper path pear pebble pencil piano pillow pine plate plum pond "
-    "quilt raven ribbon ring river road robin rope rose sail saddle salt scarf school shell ship shoe spoon stable stamp star "
-    "stone stove swan table tent tiger tower train tree tulip tunnel valley vase village violin wagon wall watch well whale "
-    "wheel willow window wing winter wolf"
+    "anchor apple arrow badge barn basket beach bell bench berry bird boat book bottle bowl bridge broom brush bucket "
+    "button cabin candle canoe cap card carpet castle chain chair cherry clock cloud coat coin compass cup curtain "
+    "desk door dove drum engine falcon feather fence field flag flute forest fork fountain fox garden gate glass "
+    "glove hammer harbour hat hill hook horn horse island jacket jar kettle key kite ladder lamp lantern leaf lemon "
+    "letter lock map maple market mill mirror moon mountain nest oak onion orchard owl paint paper path pear pebble "
+    "pencil piano pillow pine plate plum pond quilt raven ribbon ring river road robin rope rose sail saddle salt "
+    "scarf school shell ship shoe spoon stable stamp star stone stove swan table tent tiger tower train tree tulip "
+    "tunnel valley vase village violin wagon wall watch well whale wheel willow window wing winter wolf"
 ).split()
 
 _ONSETS = "b br d dr f g gr h j k kr l m n p pl r s st t tr v w z".split()
@@ -87,4 +88,3 @@ class Pools:
                 if unique:
                     self._used.add(word.lower())
                 return word
-

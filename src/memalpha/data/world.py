@@ -18,6 +18,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from memalpha.data.frames import ATTRIBUTES, CORRECTIONS, DISTRACTORS, EVENTS, KNOWLEDGE, NOISE, STATEMENTS
 from memalpha.data.words import ADJECTIVES, NOUNS, Pools, Split
 from memalpha.errors import ConfigError
 from memalpha.records import Chunk, Competency, Episode, Metric, Question
@@ -26,71 +27,6 @@ TOKENS_PER_CHUNK = 110
 """Mean length of a chunk in tokens of the nano tokenizer; a test holds the world to it."""
 
 _FIRST_DAY = datetime.date(2024, 1, 1)
-_ATTRIBUTES = (
-    ("favourite", "drink", "phrase"),
-    ("home", "town", "name"),
-    ("badge", "number", "number"),
-    ("locker", "code", "number"),
-    ("family", "boat", "name"),
-    ("desk", "plant", "phrase"),
-    ("evening", "class", "phrase"),
-    ("music", "teacher", "name"),
-    ("lucky", "charm", "phrase"),
-    ("parking", "space", "number"),
-    ("winter", "coat", "phrase"),
-    ("phone", "model", "name"),
-    ("lunch", "order", "phrase"),
-    ("office", "room", "number"),
-    ("holiday", "island", "name"),
-    ("bedtime", "story", "phrase"),
-)
-_STATEMENTS = ("{of} {a} {b} is {v}.", "As for {who}, the {a} {b} is {v}.", "Note that {of} {a} {b} is {v}.")
-_CORRECTIONS = (
-    "Not {old} any more for {who}: the {b} is {v} now.",
-    "I was wrong to say {old} about {who}, the {b} is {v}.",
-    "Instead of {old}, for {who} the {b} is {v} from now on.",
-)
-_EVENTS = (
-    ("I met {p} at the {v}.", "Where was it that the user met {p}?", "On what date was it that the user met {p}?"),
-    ("I bought a {v} from {p}.", "What was bought from {p}?", "On what date was something bought from {p}?"),
-    ("I visited {p} and saw the {v}.", "What was seen when the user visited {p}?", "On what date was {p} visited?"),
-    ("I repaired the {v} with {p}.", "What was repaired with {p}?", "On what date was something repaired with {p}?"),
-)
-_KNOWLEDGE = (
-    ("The word {w} means {v}.", "What is the meaning of the word {w}?"),
-    ("In the north, a {w} is a {v}.", "What is a {w} in the north?"),
-    ("The capital of {w} is called {n}.", "What is the capital of {w} called?"),
-    ("A trip to {w} takes {d} minutes.", "How many minutes does a trip to {w} take?"),
-)
-_DISTRACTORS = (
-    "I still have to ask about {of} {a} {b}.",
-    "Nobody told me about {of} {a} {b} so far.",
-    "Somebody was asking for {of} {a} {b} again.",
-    "We talked about {of} {a} {b} for a while.",
-    "Did anybody find out about {of} {a} {b}?",
-)
-_NOISE = (
-    "Thanks, that helps a lot.",
-    "Sure, happy to help with that.",
-    "Let me think about it for a moment.",
-    "The weather was {a} again this morning.",
-    "I saw a {a} {n} on the way here.",
-    "Could you repeat that, please?",
-    "That sounds good to me.",
-    "How is the {n} today?",
-    "I am not sure about the {a} one.",
-    "Give me a second, the {n} is ringing.",
-    "Anyway, where were we?",
-    "It is getting late, the {n} is waiting.",
-    "Oh, I dropped my {a} {n} again.",
-    "No worries, take all the time you need.",
-    "I had a {n} for breakfast, nothing special.",
-    "People say the {n} looks {a} from here.",
-    "Good morning, shall we begin?",
-    "My {n} keeps making a {a} noise.",
-    "That reminds me of some {a} {n}.",
-    "Alright, I will keep going then.",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +61,8 @@ def make_episode(
 ) -> Episode:
     """One episode of about `tokens` nano tokens, the same for the same arguments.
 
-    `max_questions` defaults to one for every 80 tokens, at least 8 and at most 100, shared evenly by the four competencies.
-    Raises `ConfigError` for a length outside 500 to 500,000 (some headroom is left on both sides).
+    `max_questions` defaults to one for every 80 tokens, at least 8 and at most 100, shared evenly by the four
+    competencies. Raises `ConfigError` for a length outside 500 to 500,000 (some headroom is left on both sides).
     """
     if not 200 <= tokens <= 1_000_000:
         raise ConfigError(f"a world episode of {tokens} tokens was asked for, expected 500 to 500000; change tokens")
@@ -141,13 +77,13 @@ def make_episode(
 
 
 def make_episodes(count: int, *, seed: int, tokens: int, split: Split = Split.TRAIN) -> tuple[Episode, ...]:
-    """`count` episodes with the seeds seed·100000, seed·100000 + 1, …"""
+    """`count` episodes, with the seeds from seed·100000 on."""
     return tuple(make_episode(seed * 100_000 + index, tokens=tokens, split=split) for index in range(count))
 
 
 def _plan(rng: random.Random, pools: Pools, n_lines: int) -> Iterator[_Thread]:
     """Threads until `n_lines` informative lines are there, the four competencies in turn."""
-    free = list(_ATTRIBUTES)
+    free = list(ATTRIBUTES)
     rng.shuffle(free)
     makers: list[Callable[[], _Thread]] = [
         lambda: _conflict(rng, pools, free),
@@ -167,11 +103,11 @@ def _plan(rng: random.Random, pools: Pools, n_lines: int) -> Iterator[_Thread]:
 
 
 def _who(rng: random.Random, pools: Pools, free: list[tuple[str, str, str]]) -> tuple[str, str, str, str, str]:
-    """(subject, possessive in the stream, possessive in the question, attribute words) of a fact never stated before."""
+    """(subject, possessive in the stream, possessive in the question, attribute, kind of value) of a new fact."""
     if free and rng.random() < 0.2:
         a, b, kind = free.pop()
         return "me", "my", "the user's", f"{a} {b}", kind
-    a, b, kind = rng.choice(_ATTRIBUTES)
+    a, b, kind = rng.choice(ATTRIBUTES)
     name = pools.name()
     return name, f"{name}'s", f"{name}'s", f"{a} {b}", kind
 
@@ -184,10 +120,8 @@ def _fact(rng: random.Random, pools: Pools, free: list[tuple[str, str, str]]) ->
     who, of, asked_of, attribute, kind = _who(rng, pools, free)
     a, b = attribute.split()
     value = _value(pools, kind)
-    line = _sentence(rng.choice(_STATEMENTS), of=of, who=who, a=a, b=b, v=value)
-    ask = _Ask(
-        text=f"What is {asked_of} {a} {b}?", answer=value, competency=Competency.ACCURATE_RETRIEVAL, parts=(0,)
-    )
+    line = _sentence(rng.choice(STATEMENTS), of=of, who=who, a=a, b=b, v=value)
+    ask = _Ask(text=f"What is {asked_of} {a} {b}?", answer=value, competency=Competency.ACCURATE_RETRIEVAL, parts=(0,))
     return _Thread(lines=(line,), asks=(ask,), about=(of, a, b))
 
 
@@ -199,17 +133,15 @@ def _conflict(rng: random.Random, pools: Pools, free: list[tuple[str, str, str]]
     while new == old:
         new = _value(pools, kind)
     lines = (
-        _sentence(rng.choice(_STATEMENTS), of=of, who=who, a=a, b=b, v=old),
-        _sentence(rng.choice(_CORRECTIONS), who=who, b=b, old=old, v=new),
+        _sentence(rng.choice(STATEMENTS), of=of, who=who, a=a, b=b, v=old),
+        _sentence(rng.choice(CORRECTIONS), who=who, b=b, old=old, v=new),
     )
-    ask = _Ask(
-        text=f"What is {asked_of} {a} {b}?", answer=new, competency=Competency.CONFLICT_RESOLUTION, parts=(1,)
-    )
+    ask = _Ask(text=f"What is {asked_of} {a} {b}?", answer=new, competency=Competency.CONFLICT_RESOLUTION, parts=(1,))
     return _Thread(lines=lines, asks=(ask,), about=(of, a, b))
 
 
 def _event(rng: random.Random, pools: Pools, _: list[tuple[str, str, str]]) -> _Thread:
-    frame, what, when = rng.choice(_EVENTS)
+    frame, what, when = rng.choice(EVENTS)
     person, value = pools.name(), pools.phrase()
     competency = Competency.ACCURATE_RETRIEVAL
     asks = (
@@ -220,12 +152,10 @@ def _event(rng: random.Random, pools: Pools, _: list[tuple[str, str, str]]) -> _
 
 
 def _knowledge(rng: random.Random, pools: Pools, _: list[tuple[str, str, str]]) -> _Thread:
-    frame, question = rng.choice(_KNOWLEDGE)
+    frame, question = rng.choice(KNOWLEDGE)
     values = {"w": pools.word(), "v": pools.phrase(), "n": pools.name(), "d": pools.number()}
     answer = next(values[key] for key in "vnd" if f"{{{key}}}" in frame)
-    ask = _Ask(
-        text=question.format(w=values["w"]), answer=answer, competency=Competency.ACCURATE_RETRIEVAL, parts=(0,)
-    )
+    ask = _Ask(text=question.format(w=values["w"]), answer=answer, competency=Competency.ACCURATE_RETRIEVAL, parts=(0,))
     return _Thread(lines=(frame.format(**values),), asks=(ask,))
 
 
@@ -233,9 +163,7 @@ def _task(rng: random.Random, pools: Pools) -> _Thread:
     """Labelled examples of a made-up classification: the label goes with one telling word of the sample."""
     labels = rng.sample(range(10, 100), 4)
     telling = [pools.word() for _ in range(4)]
-    lines = tuple(
-        f"Sample: {_sample(rng, word)}; label: {label}" for word, label in zip(telling, labels, strict=True)
-    )
+    lines = tuple(f"Sample: {_sample(rng, word)}; label: {label}" for word, label in zip(telling, labels, strict=True))
     asks = tuple(
         _Ask(
             text=f"Sample: {_sample(rng, word)}; which label?",
@@ -269,7 +197,7 @@ def _project(rng: random.Random, pools: Pools) -> _Thread:
 
 
 def _place(rng: random.Random, threads: list[_Thread], n_chunks: int) -> list[list[_Line]]:
-    """Spread the lines over the chunks; the parts of a thread keep their order and lie in chunks of their own if they can."""
+    """Spread the lines over the chunks; the parts of a thread keep their order, in chunks of their own if they can."""
     placed: list[list[_Line]] = [[] for _ in range(n_chunks)]
     for number, thread in enumerate(threads):
         parts = len(thread.lines)
@@ -312,8 +240,8 @@ def _filler(rng: random.Random, about: list[tuple[str, str, str]]) -> str:
     speaker = rng.choice(("User", "Assistant"))
     if about and rng.random() < 0.3:
         of, a, b = rng.choice(about)
-        return f"{speaker}: {_sentence(rng.choice(_DISTRACTORS), of=of, a=a, b=b)}"
-    return f"{speaker}: {rng.choice(_NOISE).format(a=rng.choice(ADJECTIVES), n=rng.choice(NOUNS))}"
+        return f"{speaker}: {_sentence(rng.choice(DISTRACTORS), of=of, a=a, b=b)}"
+    return f"{speaker}: {rng.choice(NOISE).format(a=rng.choice(ADJECTIVES), n=rng.choice(NOUNS))}"
 
 
 def _ask(

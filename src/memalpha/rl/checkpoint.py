@@ -160,7 +160,9 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "free some space and start the same command again" if full else "check the path and its rights"
-        raise OutputError(f"{path} could not be written ({error.strerror or error}); nothing earlier was lost, {mend}") from error
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); nothing earlier was lost, {mend}"
+        ) from error
 
 
 def _sync(path: Path) -> None:

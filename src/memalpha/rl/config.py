@@ -2,7 +2,8 @@
 
     [run]  [data]  [writer]  [rollout]  [reward]  [optim]     one table for each record below
 
-A file may name another one as its base: `base = "world.toml"`, relative to itself. At most 40 fields in all; a test counts.
+A file may name another one as its base: `base = "world.toml"`, relative to itself. At most 40 fields in all; a test
+counts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from memalpha.errors import ConfigError
 from memalpha.rewards import RewardPreset
 from memalpha.rl.advantage import Estimator
-from memalpha.rl.loss import Aggregation, LossKind
+from memalpha.rl.objective import Aggregation, LossKind
 
 
 class Precision(StrEnum):
@@ -172,7 +173,9 @@ def from_tables(tables: Mapping[str, Any], *, where: str) -> TrainConfig:
     hints = get_type_hints(TrainConfig)
     _known(tables, set(hints), where)
     try:
-        return TrainConfig(**{name: _record(hints[name], table, f"{where}: [{name}]") for name, table in tables.items()})
+        return TrainConfig(
+            **{name: _record(hints[name], table, f"{where}: [{name}]") for name, table in tables.items()}
+        )
     except ConfigError as error:
         raise error if str(error).startswith(where) else ConfigError(f"{where}: {error}") from error
 

@@ -1,7 +1,8 @@
 """The policy and its optimiser: rows in, one or more updates, metrics out.
 
-The update runs the decoder once over prompt and completion and asks for logits of the sampled positions only; log-probabilities
-of the sampling policy are those recorded when sampling. A loss or gradient that is not finite raises before any weight moves.
+The update runs the decoder once over prompt and completion and asks for logits of the sampled positions only; the
+log-probabilities of the sampling policy are those recorded when sampling. A loss or gradient that is not finite raises
+before any weight moves.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from memalpha.agent.local import LocalModel
 from memalpha.errors import ConfigError, TrainingError
 from memalpha.rl.batch import MicroBatch, micro_batches, padding_share
 from memalpha.rl.config import OptimConfig, Precision
-from memalpha.rl.loss import LossConfig, LossOutput, denominators, policy_loss
+from memalpha.rl.loss import LossOutput, denominators, policy_loss
+from memalpha.rl.objective import LossConfig
 from memalpha.rl.rollout import Row
 
 GRADIENT_NORM = 1.0

@@ -116,9 +116,7 @@ class Collector:
         return Sampling(temperature=rollout.temperature, max_tokens=rollout.max_new_tokens, seed=seed % (2**63))
 
     def _reward(self, trace: Trace) -> EpisodeReward:
-        return reward(
-            trace, preset=self.config.reward.preset, validator=self.validator, count_tokens=self.count_tokens
-        )
+        return reward(trace, preset=self.config.reward.preset, validator=self.validator, count_tokens=self.count_tokens)
 
     def _credited(self, each: EpisodeReward) -> list[float]:
         return each.credited(self._weights, self.config.reward.credit)
@@ -186,8 +184,8 @@ def _row(step: Step, value: float, group: int) -> Row:
     completion = step.completion
     if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
         raise TrainingError(
-            f"the model gave {len(completion.token_ids)} token ids and {len(completion.logprobs)} log-probabilities for "
-            "a completion, expected one for each sampled token; train with a local model"
+            f"the model gave {len(completion.token_ids)} token ids and {len(completion.logprobs)} log-probabilities "
+            "for a completion, expected one for each sampled token; train with a local model"
         )
     return Row(
         prompt_ids=completion.prompt_ids,

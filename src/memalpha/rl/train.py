@@ -65,7 +65,8 @@ class EpisodeSource:
             seed = self.config.run.seed * 1000 + step
             return make_episodes(size, seed=seed, tokens=self.config.data.tokens, split=Split.TRAIN)
         order = torch.randperm(
-            len(self.training), generator=torch.Generator().manual_seed(self.config.run.seed + step * size // len(self.training))
+            len(self.training),
+            generator=torch.Generator().manual_seed(self.config.run.seed + step * size // len(self.training)),
         ).tolist()
         at = step * size % len(self.training)
         return tuple(self.training[order[(at + n) % len(order)]] for n in range(min(size, len(order))))
@@ -164,7 +165,9 @@ def summary(experience: Experience) -> dict[str, float]:
         "tools": _mean([each.tools for each in terms]),
         "compression": _mean([each.compression for each in rewards]),
         "content": _mean([each.content for each in terms]),
-        "correctness_spread": _mean([_spread([each.correctness for each in group.rewards]) for group in experience.groups]),
+        "correctness_spread": _mean(
+            [_spread([each.correctness for each in group.rewards]) for group in experience.groups]
+        ),
         "memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
         "write_rate": _mean([float(bool(step.calls)) for step in steps]),
         "calls_per_chunk": len(results) / len(steps),

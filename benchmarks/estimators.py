@@ -1,0 +1,79 @@
+"""Credit assignment side by side: the paper's pooled estimator with its no-call rule against the default and the rest.
+
+    python benchmarks/estimators.py --seeds 0 1 2
+
+Same seeds, same episodes, same number of steps; runs are kept in runs/bench/<variant>-<seed> and resumed if there.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from record import RUNS, save
+
+from memalpha.cli.demo import demo_config
+from memalpha.rl.checkpoint import RunFolder
+from memalpha.rl.train import train
+
+VARIANTS: dict[str, dict[str, str]] = {
+    "world": {},
+    "paper": {
+        "optim.estimator": "pooled",
+        "reward.preset": "paper",
+        "reward.compression": "0.05",
+        "reward.content": "0.1",
+        "reward.credit": "0.0",
+        "optim.clip_high": "0.2",
+    },
+    "trajectory": {"optim.estimator": "trajectory", "reward.credit": "0.0"},
+    "branched": {"optim.estimator": "branched", "rollout.branches": "2", "reward.credit": "0.0"},
+}
+NAMES = {
+    "world": "per step, own credit (default)",
+    "paper": "pooled, no call = 0 (paper)",
+    "trajectory": "trajectory",
+    "branched": "branched + global",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", default=["world", "paper"], choices=list(VARIANTS))
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = []
+    for variant in options.variants:
+        for seed in options.seeds:
+            settings = {"run.seed": str(seed), "run.threads": str(options.threads), **VARIANTS[variant]}
+            folder = RUNS / f"{variant}-{seed}"
+            train(demo_config(settings), folder)
+            rows.append({"variant": variant, "name": NAMES[variant], "seed": seed, **summary(RunFolder(path=folder))})
+            print(rows[-1], flush=True)
+            save("estimators", rows, seeds=options.seeds)
+
+
+def summary(run: RunFolder) -> dict[str, object]:
+    """Steps to 90% of the final score (moving mean of 3 steps), final score, write rate and memory."""
+    metrics = run.metrics()
+    curve = [row["correctness"] for row in metrics]
+    smooth = [sum(curve[max(0, at - 2) : at + 1]) / len(curve[max(0, at - 2) : at + 1]) for at in range(len(curve))]
+    final = sum(curve[-5:]) / len(curve[-5:])
+    reached = next(at + 1 for at, value in enumerate(smooth) if value >= 0.9 * final)
+    last = metrics[-5:]
+    return {
+        "final_score": final,
+        "validation_score": next(row["validation_score"] for row in reversed(metrics) if "validation_score" in row),
+        "steps_to_90_percent": reached,
+        "write_rate": sum(row["write_rate"] for row in last) / len(last),
+        "memory_share": sum(row["memory_share"] for row in last) / len(last),
+        "curve": curve,
+        "memory_curve": [row["memory_share"] for row in metrics],
+        "write_curve": [row["write_rate"] for row in metrics],
+    }
+
+
+if __name__ == "__main__":
+    main()
