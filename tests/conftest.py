@@ -5,6 +5,7 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")  # read by torch on import
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import shutil
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -42,6 +43,35 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("MEMALPHA_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no data sets at {folder}; set MEMALPHA_DATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a policy that writes garbage: random weights, two layers, the nano tokenizer. Not to be changed."""
+    import torch
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    folder = tmp_path_factory.mktemp("policy")
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=2048,
+        hidden_size=32,
+        intermediate_size=64,
+        block_auto_adjust_ff_dim=False,
+        num_hidden_layers=2,
+        layer_types=["conv", "full_attention"],
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        conv_L_cache=3,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=1,
+    )
+    Lfm2ForCausalLM(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(ROOT / "src" / "memalpha" / "agent" / "nano" / name, folder)
     return folder
 
 

@@ -14,7 +14,9 @@ FLOORS = (
     {"records", "text"},
     {"memory", "metrics"},
     {"agent"},
-    {"data", "episode", "rewards", "service"},
+    {"data", "episode"},
+    {"rewards", "service"},
+    {"credit"},
     {"rl", "evaluation"},
     {"serve"},
     {"cli"},
@@ -25,12 +27,12 @@ THIRD_PARTY = {
     "numpy": ("memory", "data", "rewards", "rl", "evaluation"),
     "httpx": ("agent/endpoint.py",),
     "tokenizers": ("agent/tokens.py", "rl"),
-    "torch": ("rl", "agent/local.py"),
+    "torch": ("rl", "agent/local.py", "cli/measure.py", "cli/demo.py"),
     "transformers": ("rl", "agent/local.py"),
     "safetensors": ("rl", "agent/local.py"),
     "matplotlib": ("evaluation",),
     "typer": ("cli",),
-    "rich": ("cli",),
+    "rich": ("cli", "evaluation/terminal.py"),
 }
 """Which rooms or files may import a package from outside, wherever in the file the import stands."""
 

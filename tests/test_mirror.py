@@ -6,6 +6,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
 
 WITHOUT = {
+    "data/frames.py": "sentence frames, read back from the streams by tests/data/test_world.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",

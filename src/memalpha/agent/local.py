@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -121,21 +122,40 @@ class LocalModel:
         completions = {}
         for row, ids, probs in zip(rows, drawn, logprobs, strict=True):
             ended = bool(ids) and ids[-1] in self._end_ids()
-            decoded = self.tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-            text, closed = strip_thinking(str(decoded))
+            said = ids[:-1] if ended else ids
+            decoded = self._decoded(said)
+            text, closed = strip_thinking(decoded)
             completions[row.at] = Completion(
                 text=text,
                 prompt_ids=tuple(row.ids),
                 token_ids=tuple(ids),
                 logprobs=tuple(probs),
+                offsets=(*self._offsets(said, text), *([len(text)] if ended else [])) if text == decoded else (),
                 finished=ended and closed,
             )
         return completions
+
+    def _decoded(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
+
+    def _offsets(self, ids: list[int], text: str) -> list[int]:
+        """Where each token starts in the text; the tokens of one character all start where it does."""
+        pieces = [self._decoded([each]) for each in ids]
+        if "".join(pieces) == text:
+            return [end - len(piece) for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True)]
+        # Part of a character decodes to a mark that the whole text does not have at that place.
+        return [_agreeing(self._decoded(ids[:at]), text) for at in range(len(ids))]
 
     def _end_ids(self) -> frozenset[int]:
         declared = self.network.generation_config.eos_token_id if self.network.generation_config else None
         ends = declared if isinstance(declared, list) else [declared]
         return frozenset(int(each) for each in [*ends, self.tokenizer.eos_token_id] if each is not None)
+
+
+def _agreeing(one: str, other: str) -> int:
+    """Length of the common start of two texts."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _decode(
@@ -159,7 +179,6 @@ def _decode(
         )
         cache = out.past_key_values
         next_B, logprobs_B = _draw(out.logits[:, -1].float(), sampling.temperature, generator)
-        ended = []
         for place, (token, logprob) in enumerate(zip(next_B.tolist(), logprobs_B.tolist(), strict=True)):
             row = live[place]
             if row < 0:
@@ -168,7 +187,6 @@ def _decode(
             logprobs[row].append(logprob)
             if token in end_ids:
                 live[place] = -1
-                ended.append(place)
         if all(row < 0 for row in live):
             break
         if sum(row >= 0 for row in live) <= len(live) // 2 and len(live) > 8:
@@ -210,6 +228,8 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
     Raises `ConfigError` for a device that is not there, and `ModelError` for a folder that is no model or is damaged.
     """
     where = SHIPPED.get(str(name), name)
+    if Path(where).is_absolute() and not Path(where).is_dir():
+        raise ModelError(f"the folder {where} is not there; {_EXPECTED}")
     if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f'device "{device}" was asked for, but torch sees no GPU; use device = "cpu"')
     _hush()

@@ -61,6 +61,8 @@ class Completion:
     """With the end-of-turn token; empty when the engine does not tell."""
     logprobs: tuple[float, ...] = ()
     """One for each of `token_ids`."""
+    offsets: tuple[int, ...] = ()
+    """Where each of `token_ids` starts in `text`; empty when the engine does not tell."""
     tool_calls: tuple[ToolCall, ...] | None = None
     """Native calls of a server; None means that calls, if any, stand in the text."""
     finished: bool = True

@@ -30,11 +30,15 @@ class TokenCounter:
 
 
 def load_counter(path: Path) -> TokenCounter:
-    """The counter of a `tokenizer.json`, or of the model folder that holds one; raises `ConfigError` without it."""
+    """The counter of a `tokenizer.json`, or of the model folder that holds one; raises `ConfigError`."""
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{file} is not there; expected the tokenizer.json of the policy, check the model path")
-    return TokenCounter(Tokenizer.from_file(str(file)), name=str(path.name))
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing narrower
+        raise ConfigError(f"{file} is no tokenizer ({error}); fetch it again") from error
+    return TokenCounter(tokenizer, name=str(path.name))
 
 
 @cache

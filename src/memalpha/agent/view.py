@@ -8,6 +8,7 @@ old, and the size of the view does not grow with the memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,16 +114,17 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
-def nano_prompt(view: View, chunk: Chunk, budget: float | None = None) -> str:
+def nano_prompt(view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> str:
     """The prompt of the nano policy: one fact a line, ids before entries, line numbers after lines.
 
-    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line
-    is worth keeping; a related entry stands under the line that brought it up.
+    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line is
+    worth keeping; a related entry stands under the line that brought it up.
     """
     parts = [f"core: {_flat(view.core)}\n"] if view.core else []
     parts += [f"{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in view.newest]
     parts.append(f"<|chunk|>{chunk.time or ''}")
-    parts.append(f" keep {round(100 * budget)}%\n" if budget is not None else "\n")
+    parts.append(f" keep {round(100 * budget)}%" if budget is not None else "")
+    parts.append(f" about {' '.join(focus)}\n" if focus else "\n")
     for number, (line, related) in enumerate(zip(chunk.lines, view.related, strict=True), start=1):
         parts.append(f"{line} #{number}\n")
         parts += [f"~{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in related]

@@ -53,6 +53,8 @@ class WriterConfig:
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=96))
     budget: float | None = None
     """Share of a chunk's tokens that may be written for it, in (0, 1]; the rest is refused. None is no limit."""
+    focus: tuple[str, ...] = ()
+    """Words that name what to keep; empty leaves the choice to the writer, as it is trained."""
 
 
 class Writer:
@@ -80,9 +82,9 @@ class Writer:
     def prompt(self, bank: Bank, view: View, chunk: Chunk) -> Prompt:
         """What the model reads for one chunk."""
         if self.config.style is PromptStyle.NANO:
-            text = nano_prompt(view, chunk, self.config.budget)
+            text = nano_prompt(view, chunk, self.config.budget, self.config.focus)
             return Prompt(messages=(Message(role=Role.USER, content=text),))
-        return chat_prompt(bank, view, chunk, self.config.budget)
+        return chat_prompt(bank, view, chunk, self.config.budget, self.config.focus)
 
     def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
         """Apply the calls of one completion, in order."""
@@ -105,7 +107,9 @@ class Writer:
         )
 
 
-def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None) -> Prompt:
+def chat_prompt(
+    bank: Bank, view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()
+) -> Prompt:
     """Messages and tools for a chat model; the texts are `prompts/writer_system.md` and `prompts/writer_chunk.md`."""
     entries = [*view.related_entries, *view.newest]
     shown = "\n".join(f"{entry.kind.value} #{entry.id}: {entry.rendered}" for entry in entries)
@@ -118,9 +122,10 @@ def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None) -> P
         shown=str(len(entries)),
         total=str(len(bank)),
     )
-    share = "" if budget is None else f"Write at most {round(100 * budget)}% of the length of this chunk."
+    wishes = [] if budget is None else [f"Write at most {round(100 * budget)}% of the length of this chunk."]
+    wishes += [f"Keep what concerns: {', '.join(focus)}."] if focus else []
     numbered = "\n".join(f"{number}: {line}" for number, line in enumerate(chunk.lines, start=1))
-    user = fill(load("writer_chunk"), time=chunk.time or "unknown", lines=numbered, budget=share)
+    user = fill(load("writer_chunk"), time=chunk.time or "unknown", lines=numbered, budget=" ".join(wishes))
     return Prompt(
         messages=(Message(role=Role.SYSTEM, content=system), Message(role=Role.USER, content=user)),
         tools=tuple(tool_schemas(bank.layout)),

@@ -59,7 +59,7 @@ def run_demo(folder: Path, overrides: Mapping[str, str], *, episodes: int) -> li
         rows=rows,
         metrics=RunFolder(path=folder).metrics(),
         before=traces_before[WARM][0],
-        after=traces_after[TRAINED_GREEDY][0],
+        after=traces_after[TRAINED][0],
         facts=facts(config, seconds=time.monotonic() - started),
     )
     console.print(f"The report is in [bold]{page}[/]; it took {time.monotonic() - started:.0f} s")

@@ -1,7 +1,8 @@
 """The vocabulary of the synthetic world: word lists, invented names, and the pools that keep the splits apart.
 
-A name or a value belongs to exactly one split, decided by a checksum of its text, so that no episode of validation or
-test shows a name or an answer that training has shown. Sentence frames are shared by all splits.
+A name or a value belongs to exactly one split, decided by a checksum of its text, so that no question of validation or
+test has a name or an answer of training. Shared by all splits are sentence frames, the words of small talk, dates and
+the two digits of labels.
 """
 
 from __future__ import annotations

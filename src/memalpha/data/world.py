@@ -61,7 +61,7 @@ def make_episode(
 ) -> Episode:
     """One episode of about `tokens` nano tokens, the same for the same arguments.
 
-    `max_questions` defaults to one for every 80 tokens, at least 8 and at most 100, shared evenly by the four
+    `max_questions` defaults to one for every 40 tokens, at least 8 and at most 100, shared evenly by the four
     competencies. Raises `ConfigError` for a length outside 500 to 500,000 (some headroom is left on both sides).
     """
     if not 200 <= tokens <= 1_000_000:
@@ -72,7 +72,7 @@ def make_episode(
     threads = list(_plan(rng, pools, round(n_chunks * 2.6)))
     placed = _place(rng, threads, n_chunks)
     chunks = _write(rng, threads, placed)
-    questions = _ask(rng, threads, placed, chunks, max_questions or min(100, max(8, tokens // 80)))
+    questions = _ask(rng, threads, placed, chunks, max_questions or min(100, max(8, tokens // 40)))
     return Episode(id=f"world-{split}-{tokens}-{seed}", chunks=chunks, questions=questions, source="world")
 
 

@@ -1,15 +1,15 @@
 """Systems without a learned writer, as a filled bank and a way to read it, so that one loop scores them all.
 
-Long-Context keeps all text and reads the last `window_tokens` of it; RAG-Top2 keeps all chunks and reads the two best by BM25
-(both as in arXiv:2509.25911, appendix); the sentence control keeps every line and reads as many entries as the writer's
-reader does; the selections keep a share of the lines, drawn at random or from the top of each chunk.
+Long-Context keeps all text and reads the last `window_tokens` of it; RAG-Top2 keeps all chunks and reads the two best
+by BM25 (both as in arXiv:2509.25911, appendix); the sentence control keeps every line and reads as many entries as the
+writer's reader does; the selections keep a share of the lines, drawn at random or from the top of each chunk.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from memalpha.agent.reader import Answer, ExtractiveReader, Reader, Shown, extract
@@ -59,8 +59,6 @@ class WriterSystem:
         """Write every episode, all side by side, then read."""
         sampling = None
         if self.sample_seed is not None:
-            from dataclasses import replace
-
             base, seed = self.writer.config.sampling, self.sample_seed
             sampling = lambda index: replace(base, temperature=1.0, seed=seed * 1_000_003 + index)  # noqa: E731
         return run_episodes(self.writer, self.reader, episodes, count_tokens=self.count_tokens, sampling=sampling)
@@ -115,7 +113,7 @@ def long_context(count_tokens: Count, window_tokens: int = LONG_CONTEXT_TOKENS) 
         name="Long-Context",
         fill=_every_chunk,
         reader=WindowReader(window_tokens, count_tokens),
-        read_budget=f"last {window_tokens} tokens",
+        read_budget=f"last {window_tokens:,} tokens",
         count_tokens=count_tokens,
     )
 

@@ -1,4 +1,4 @@
-"""Runs systems over the same episodes and sums up: score with interval, competencies, memory, what the reader was shown."""
+"""Runs systems over the same episodes and sums up: score with interval, competencies, memory, what was read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memalpha.episode import Trace
+from memalpha.errors import EpisodeError
 from memalpha.evaluation.baselines import System
 from memalpha.records import Competency, Episode
 
@@ -45,16 +46,19 @@ def compare(
     *,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[list[SystemScore], dict[str, list[Trace]]]:
-    """Score every system on the same episodes; returns the rows and the traces by system name."""
+    """Score every system on the same episodes; returns the rows and the traces by system name.
+
+    Raises `EpisodeError` without episodes, and `ModelError` when a model fails.
+    """
+    if not episodes:
+        raise EpisodeError("got no episodes to score systems on, expected at least one")
     rows, traces = [], {}
     for system in systems:
         if progress:
             progress(system.name)
         started = time.monotonic()
         traces[system.name] = system.run(episodes)
-        rows.append(
-            summarise(system.name, traces[system.name], system.read_budget, seconds=time.monotonic() - started)
-        )
+        rows.append(summarise(system.name, traces[system.name], system.read_budget, seconds=time.monotonic() - started))
     return rows, traces
 
 
@@ -83,7 +87,9 @@ def by_competency(traces: Sequence[Trace]) -> dict[Competency, float]:
     for trace in traces:
         for question, score in zip(trace.episode.questions, trace.scores, strict=True):
             scores[question.competency].append(score)
-    return {competency: sum(scores[competency]) / len(scores[competency]) for competency in Competency if scores[competency]}
+    return {
+        competency: sum(scores[competency]) / len(scores[competency]) for competency in Competency if scores[competency]
+    }
 
 
 def bootstrap(scores_E: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:

@@ -13,15 +13,18 @@ baselines, and the rows that the reference implementation repeats to fill its de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from memalpha.errors import ConfigError, TrainingError
 
+_T = TypeVar("_T")
 FloatArray = npt.NDArray[np.float64]
 
 EPSILON = 1e-6
@@ -111,6 +114,35 @@ def branched(
         trajectory_GT=mix * trajectory(global_GT, normalise_std=normalise_std),
         branch_BK=(1.0 - mix) * local_KB.T,
     )
+
+
+def per_call(
+    values: Sequence[Sequence[Sequence[float]]], tools: Sequence[Sequence[Sequence[str]]]
+) -> list[list[list[float]]]:
+    """Advantages of calls from their values, both [G][T][calls]: less the mean call of the same tool, over one deviation.
+
+    They say which inserts are better than other inserts and which updates than other updates. How many calls there should be,
+    and of which tool, is left to the advantage of the whole completion: early in training most updates hit the wrong entry, and
+    a common baseline would end them all before the right ones are found.
+    """
+    by_tool: dict[str, list[float]] = {}
+    for value, tool in zip(_flat(values), _flat(tools), strict=True):
+        by_tool.setdefault(tool, []).append(value)
+    means = {tool: math.fsum(found) / len(found) for tool, found in by_tool.items()}
+    squares = [(value - means[tool]) ** 2 for tool, found in by_tool.items() for value in found]
+    deviation = math.sqrt(math.fsum(squares) / len(squares)) if squares else 0.0
+    scale = 0.0 if deviation < ROUNDING else 1.0 / (deviation + EPSILON)
+    return [
+        [
+            [(value - means[tool]) * scale for value, tool in zip(calls, names, strict=True)]
+            for calls, names in zip(steps, named, strict=True)
+        ]
+        for steps, named in zip(values, tools, strict=True)
+    ]
+
+
+def _flat(nested: Sequence[Sequence[Sequence[_T]]]) -> list[_T]:
+    return [item for steps in nested for calls in steps for item in calls]
 
 
 def zero_variance(rewards_GT: FloatArray, *, estimator: Estimator = Estimator.POOLED) -> bool:

@@ -32,7 +32,8 @@ class MicroBatch:
     """[N, C] 1 on sampled tokens, the end-of-turn token included."""
     logprobs_NC: Tensor
     """[N, C] of the policy that sampled."""
-    advantages_N: Tensor
+    advantages_NC: Tensor
+    """[N, C] of each sampled token, 0 where padded."""
     groups_N: Tensor
 
 
@@ -69,6 +70,7 @@ def _pack(rows: Sequence[Row], part: Sequence[int]) -> MicroBatch:
     targets_NC = torch.zeros(len(part), width, dtype=torch.long)
     mask_NC = torch.zeros(len(part), width)
     logprobs_NC = torch.zeros(len(part), width)
+    advantages_NC = torch.zeros(len(part), width)
     for n, at in enumerate(part):
         row = rows[at]
         start, sampled = len(row.prompt_ids), len(row.token_ids)
@@ -78,6 +80,7 @@ def _pack(rows: Sequence[Row], part: Sequence[int]) -> MicroBatch:
         targets_NC[n, :sampled] = torch.tensor(row.token_ids)
         mask_NC[n, :sampled] = 1.0
         logprobs_NC[n, :sampled] = torch.tensor(row.logprobs)
+        advantages_NC[n, :sampled] = torch.tensor(row.token_advantages or [row.advantage] * sampled)
     return MicroBatch(
         rows=tuple(part),
         ids_NL=ids_NL,
@@ -86,6 +89,6 @@ def _pack(rows: Sequence[Row], part: Sequence[int]) -> MicroBatch:
         targets_NC=targets_NC,
         mask_NC=mask_NC,
         logprobs_NC=logprobs_NC,
-        advantages_N=torch.tensor([rows[at].advantage for at in part]),
+        advantages_NC=advantages_NC,
         groups_N=torch.tensor([rows[at].group for at in part]),
     )

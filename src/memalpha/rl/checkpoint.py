@@ -2,7 +2,7 @@
 
     run.json                    the configuration, fixed at the start of the run
     metrics.jsonl               one line a step
-    checkpoints/step-000010/    policy/ (a model folder), optimiser.pt, state.json
+    checkpoints/step-000010/    policy/ (a model folder), optimiser.pt, state.json, checksums.json
     policy/                     the model after the last step
 
 A process killed while writing leaves a folder whose name starts with "writing-", which nothing reads.
@@ -11,8 +11,11 @@ A process killed while writing leaves a folder whose name starts with "writing-"
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import pickle
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +25,15 @@ from typing import Any
 
 import torch
 
-from memalpha.agent.local import LocalModel
-from memalpha.errors import CheckpointError, OutputError
+from memalpha.agent.local import LocalModel, load_local
+from memalpha.errors import CheckpointError, ConfigError, ModelError, OutputError
 from memalpha.rl.config import TrainConfig, from_tables, to_tables
 from memalpha.rl.learner import Learner
 
 KEPT = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
+CHECKSUMS = "checksums.json"
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +43,12 @@ class RunFolder:
     path: Path
 
     def open(self, config: TrainConfig) -> None:
-        """Create the folder, or check that it belongs to the same configuration; raises `CheckpointError`."""
+        """Create the folder, or check that it belongs to the same configuration; raises `CheckpointError`.
+
+        A run that has not finished a step, say for a mistyped model, is no run yet.
+        """
         file = self.path / "run.json"
-        if not file.exists():
+        if not file.exists() or (self.latest() is None and not self.metrics()):
             with writing(file):
                 self.path.mkdir(parents=True, exist_ok=True)
                 write_whole(file, json.dumps(to_tables(config), indent=2, ensure_ascii=False) + "\n")
@@ -57,8 +65,10 @@ class RunFolder:
         file = self.path / "run.json"
         try:
             return from_tables(json.loads(file.read_text(encoding="utf-8")), where=str(file))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{file} cannot be read ({error}); expected the configuration of a run") from error
+        except (OSError, ValueError, ConfigError) as error:
+            raise CheckpointError(
+                f"{file} cannot be read ({error}), expected the configuration of a run; start anew under another --name"
+            ) from error
 
     def save(self, learner: Learner, step: int) -> None:
         """Write the checkpoint of a finished step; it is there whole or not at all. Raises `OutputError`."""
@@ -68,36 +78,50 @@ class RunFolder:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             save_policy(learner.model, draft / "policy")
-            torch.save(learner.optimiser.state_dict(), draft / "optimiser.pt")
+            # Through an open file, since torch's own writer hides why it failed.
+            with (draft / "optimiser.pt").open("wb") as out:
+                torch.save(learner.optimiser.state_dict(), out)
             state = {"step": step, "updates": learner.updates}
             (draft / "state.json").write_text(json.dumps(state) + "\n", encoding="utf-8")
-            for file in draft.rglob("*"):
-                if file.is_file():
-                    _sync(file)
-            shutil.rmtree(folder / f"step-{step:06d}", ignore_errors=True)
-            os.replace(draft, folder / f"step-{step:06d}")
+            (draft / CHECKSUMS).write_text(json.dumps(_checksums(draft), indent=2) + "\n", encoding="utf-8")
+            for file in _files(draft):
+                _sync(file)
+            shutil.rmtree(self.folder(step), ignore_errors=True)
+            draft.replace(self.folder(step))
             _sync(folder)
         for old in self._steps()[:-KEPT]:
-            shutil.rmtree(folder / f"step-{old:06d}", ignore_errors=True)
+            shutil.rmtree(self.folder(old), ignore_errors=True)
 
     def latest(self) -> int | None:
         """The step of the newest checkpoint, None without one."""
         steps = self._steps()
         return steps[-1] if steps else None
 
-    def policy_folder(self, step: int) -> Path:
-        """The model folder of a checkpoint."""
-        return self.path / "checkpoints" / f"step-{step:06d}" / "policy"
+    def folder(self, step: int) -> Path:
+        """Where the checkpoint of a step lies."""
+        return self.path / "checkpoints" / f"step-{step:06d}"
+
+    def load_policy(self, step: int, *, device: str = "cpu") -> LocalModel:
+        """The policy of a checkpoint, all of whose files are as they were written; raises `CheckpointError`."""
+        folder = self.folder(step)
+        try:
+            written = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+            if written != (found := _checksums(folder)):
+                wrong = sorted(name for name in {*written, *found} if written.get(name) != found.get(name))
+                raise ValueError(f"{wrong[0]} is not as it was written")
+            return load_local(folder / "policy", device=device)
+        except (OSError, ValueError, TypeError, AttributeError, ModelError) as error:
+            raise _damaged(folder, error) from error
 
     def restore(self, learner: Learner, step: int) -> None:
-        """Put optimiser and counters back; the weights were loaded from `policy_folder`. Raises `CheckpointError`."""
-        folder = self.path / "checkpoints" / f"step-{step:06d}"
+        """Put optimiser and counters back; the weights come from `load_policy`. Raises `CheckpointError`."""
+        folder = self.folder(step)
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             learner.optimiser.load_state_dict(torch.load(folder / "optimiser.pt", weights_only=True))
             learner.updates = int(state["updates"])
-        except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
-            raise damaged(folder, error) from error
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, pickle.PickleError) as error:
+            raise _damaged(folder, error) from error
 
     def log_metrics(self, metrics: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl; raises `OutputError`."""
@@ -111,7 +135,7 @@ class RunFolder:
         if not file.exists():
             return []
         rows = []
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
@@ -126,8 +150,8 @@ class RunFolder:
             write_whole(file, "".join(json.dumps(row) + "\n" for row in kept))
 
     def _steps(self) -> list[int]:
-        folder = self.path / "checkpoints"
-        return sorted(int(each.name.removeprefix("step-")) for each in folder.glob("step-*"))
+        names = [each.name.removeprefix("step-") for each in (self.path / "checkpoints").glob("step-*")]
+        return sorted(int(name) for name in names if name.isdecimal())
 
 
 def save_policy(model: LocalModel, folder: Path) -> None:
@@ -141,28 +165,55 @@ def write_whole(file: Path, text: str) -> None:
     draft = file.with_name(f".{file.name}.writing")
     draft.write_text(text, encoding="utf-8")
     _sync(draft)
-    os.replace(draft, file)
-
-
-def damaged(folder: Path, error: Exception) -> CheckpointError:
-    """The error for a checkpoint that cannot be read."""
-    return CheckpointError(
-        f"the checkpoint {folder} is damaged ({type(error).__name__}: {error}); remove that folder to resume from the one "
-        "before it, or start anew under another --name"
-    )
+    draft.replace(file)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system into one clear `OutputError`."""
+    """Turn a failure of the file system into one clear `OutputError`, whatever a library makes of it."""
     try:
         yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    except Exception as error:
+        reason = _file_system_error(error)
+        if reason is None:
+            raise
+        full = reason.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "free some space and start the same command again" if full else "check the path and its rights"
         raise OutputError(
-            f"{path} could not be written ({error.strerror or error}); nothing earlier was lost, {mend}"
+            f"{path} could not be written ({reason.strerror or reason}); nothing earlier was lost, {mend}"
         ) from error
+
+
+def _file_system_error(error: BaseException | None) -> OSError | None:
+    """What the system said, which torch hides behind an error of its own and the libraries in Rust tell by number."""
+    while error is not None and not isinstance(error, OSError):
+        number = _OS_ERROR.search(str(error))
+        if number:
+            return OSError(int(number[1]), os.strerror(int(number[1])))
+        error = error.__context__
+    return error
+
+
+def _damaged(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint {folder} is damaged ({type(error).__name__}: {error}); remove that folder to resume from the "
+        "one before it, or start anew under another --name"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if each.is_file())
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every other file; weights have no checksum of their own, so that a flipped bit would go unseen."""
+    sums = {}
+    for file in _files(folder):
+        name = file.relative_to(folder).as_posix()
+        if name != CHECKSUMS:
+            with file.open("rb") as opened:
+                sums[name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return sums
 
 
 def _sync(path: Path) -> None:

@@ -9,12 +9,12 @@ counts.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from memalpha.errors import ConfigError
@@ -98,6 +98,8 @@ class RewardConfig:
     """β, weight of r3."""
     content: float = 0.1
     """γ, weight of r4."""
+    call_credit: float = 0.7
+    """Share of the advantage of a call that is the value of that very call (`memalpha.credit`); 0 is the paper's."""
     credit: float = 0.7
     """Share of r1 and r3 that a step earns by the questions on its own chunk; 0 is the paper's."""
 
@@ -139,22 +141,49 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse combinations that cannot work."""
-        _check(self.run.steps >= 1, f"run.steps is {self.run.steps}", "at least 1")
-        _check(self.run.threads >= 1, f"run.threads is {self.run.threads}", "at least 1")
-        _check(self.run.checkpoint_every >= 1, f"run.checkpoint_every is {self.run.checkpoint_every}", "at least 1")
-        _check(self.rollout.group >= 2, f"rollout.group is {self.rollout.group}", "at least 2 samples to compare")
-        _check(self.rollout.episodes >= 1, f"rollout.episodes is {self.rollout.episodes}", "at least 1")
-        _check(self.rollout.temperature > 0, f"rollout.temperature is {self.rollout.temperature}", "above 0")
-        _check(0 <= self.reward.credit <= 1, f"reward.credit is {self.reward.credit}", "0 to 1")
-        _check(self.optim.rate > 0, f"optim.rate is {self.optim.rate}", "above 0")
-        _check(self.optim.minibatches >= 1, f"optim.minibatches is {self.optim.minibatches}", "at least 1")
-        _check(all(0 < share <= 1 for share in self.writer.budgets), "a share in writer.budgets", "above 0, at most 1")
+        for name, least in _LEAST.items():
+            _check(self._get(name) >= least, f"{name} is {self._get(name)}", f"at least {least}")
+        for name in ("reward.credit", "reward.call_credit", "optim.mix", "optim.clip_low"):
+            _check(0 <= self._get(name) <= 1, f"{name} is {self._get(name)}", "0 to 1")
+        for name in ("rollout.temperature", "optim.rate"):
+            _check(self._get(name) > 0, f"{name} is {self._get(name)}", "above 0")
+        _check(
+            all(0 < share <= 1 for share in self.writer.budgets),
+            f"writer.budgets is {list(self.writer.budgets)}",
+            "shares above 0 and at most 1",
+        )
         branched = self.optim.estimator is Estimator.BRANCHED
         _check(
             branched == (self.rollout.branches > 0),
             f'optim.estimator is "{self.optim.estimator}" and rollout.branches is {self.rollout.branches}',
             'branches above 0 with estimator = "branched", and 0 with any other',
         )
+
+    def _get(self, name: str) -> float:
+        table, key = name.split(".")
+        value: float = getattr(getattr(self, table), key)
+        return value
+
+
+_LEAST = {
+    "run.steps": 1,
+    "run.threads": 1,
+    "run.checkpoint_every": 1,
+    "run.validate_every": 0,
+    "data.validation_episodes": 0,
+    "writer.newest": 0,
+    "writer.related": 0,
+    "rollout.episodes": 1,
+    "rollout.group": 2,
+    "rollout.max_new_tokens": 1,
+    "rollout.branches": 0,
+    "optim.clip_high": 0,
+    "optim.kl": 0,
+    "optim.warm_up": 0,
+    "optim.minibatches": 1,
+    "optim.micro_batch_tokens": 1,
+}
+"""Least values; two samples are needed to compare one with another."""
 
 
 def load_config(path: Path | None = None, overrides: Mapping[str, str] | None = None) -> TrainConfig:
@@ -171,6 +200,8 @@ def load_config(path: Path | None = None, overrides: Mapping[str, str] | None = 
 def from_tables(tables: Mapping[str, Any], *, where: str) -> TrainConfig:
     """A configuration from nested tables; `where` opens every error."""
     hints = get_type_hints(TrainConfig)
+    if not isinstance(tables, Mapping):
+        raise ConfigError(f"{where}: got {type(tables).__name__}, expected tables, such as [run]")
     _known(tables, set(hints), where)
     try:
         return TrainConfig(
@@ -216,15 +247,14 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where}: got {value!r}, expected a list")
         return tuple(_value(get_args(kind)[0], each, where) for each in value)
-    if isinstance(kind, UnionType):
-        return value
     if issubclass(kind, StrEnum):
         if value not in list(kind):
             raise ConfigError(f"{where}: got {value!r}, expected one of {', '.join(kind)}")
         return kind(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    endless = isinstance(value, float) and not math.isfinite(value)
+    if not isinstance(value, kind) or endless or (kind is int and isinstance(value, bool)):
         raise ConfigError(f"{where}: got {value!r}, expected {_NAMES[kind]}")
     return value
 

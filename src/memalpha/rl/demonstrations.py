@@ -1,13 +1,14 @@
 """Demonstrations of the nano policy's tool calls, drawn at random from a seed.
 
-They show the grammar of the tools, quoting by line number, copying, and which id belongs to which entry. Which lines they
-keep, under which kind, and whether a related entry is updated or left alone is drawn at random, so that nothing here says
-what is worth keeping: that is left to reinforcement learning.
+They show the grammar of the tools, quoting by line number, copying, and which id belongs to which entry. Which lines
+they keep, under which kind, and whether a related entry is updated or left alone is drawn at random, so that nothing
+here says what is worth keeping: that is left to reinforcement learning.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from memalpha.memory.bank import Bank, Entry, MemoryKind
 from memalpha.memory.tools import Source, apply
 from memalpha.records import Chunk, ToolCall
 from memalpha.rl.nano_text import prose_lines
+
+_WORD = re.compile(r"[A-Za-z]{2,}")
 
 KEEP_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 """Share of the lines that a demonstration keeps; drawn anew for each chunk."""
@@ -33,8 +36,18 @@ class Demonstration:
     completion: str
 
 
-def demonstrations(seed: int) -> Iterator[Demonstration]:
-    """An endless stream, the same for the same seed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """How often what is shown."""
+
+    copying: float = 0.07
+    """Share of the writes that copy a line as free text instead of quoting it."""
+    focused: float = 0.6
+    """Share of the chunks whose prompt names a few words; then just the lines with one of them are kept."""
+
+
+def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:  # noqa: B008  (frozen)
+    """An endless stream, the same for the same seed and mixture."""
     rng = random.Random(seed)
     while True:
         if rng.random() < 0.8:
@@ -47,36 +60,54 @@ def demonstrations(seed: int) -> Iterator[Demonstration]:
         budget = rng.choice(BUDGETS) if rng.random() < 0.35 else None
         for index, chunk in enumerate(chunks):
             shown = build_view(bank, chunk, view)
-            calls = _random_calls(rng, chunk, shown.related, budget)
+            focus = _random_focus(rng, chunk) if rng.random() < mixture.focused else ()
+            kept = _with_any(chunk, focus) if focus else _random_lines(rng, chunk, budget)
+            calls = _random_calls(rng, chunk, shown.related, kept, mixture.copying)
             yield Demonstration(
-                prompt=nano_prompt(shown, chunk, budget), completion="".join(render_call(call) for call in calls)
+                prompt=nano_prompt(shown, chunk, budget, focus),
+                completion="".join(render_call(call) for call in calls),
             )
             for call in calls:
                 apply(bank, call, Source(chunk=chunk, index=index))
 
 
-def _random_calls(
-    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], budget: float | None
-) -> list[ToolCall]:
-    """Calls on lines drawn at random, in the order of the lines."""
-    lines = chunk.lines
+def _random_focus(rng: random.Random, chunk: Chunk) -> tuple[str, ...]:
+    """One to three words of the chunk, whatever they are."""
+    lines = rng.choices(chunk.lines, k=rng.choice((1, 1, 2, 3)))
+    return tuple(dict.fromkeys(rng.choice(_WORD.findall(line)) for line in lines if _WORD.search(line)))
+
+
+def _with_any(chunk: Chunk, focus: Sequence[str]) -> list[int]:
+    """Numbers of the lines that hold any of the words."""
+    wanted = set(focus)
+    return [number for number, line in enumerate(chunk.lines, start=1) if wanted & set(_WORD.findall(line))]
+
+
+def _random_lines(rng: random.Random, chunk: Chunk, budget: float | None) -> list[int]:
     rate = budget if budget is not None else rng.choice(KEEP_RATES)
-    kept = [n for n in range(1, len(lines) + 1) if rng.random() < rate]
+    return [number for number in range(1, len(chunk.lines) + 1) if rng.random() < rate]
+
+
+def _random_calls(
+    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], kept: list[int], copying: float
+) -> list[ToolCall]:
+    """Calls on the kept lines, in their order; which tool and which kind is drawn at random."""
+    lines = chunk.lines
     calls = []
     while kept:
         number = kept.pop(0)
         here = related[number - 1]
         if here and rng.random() < 0.5:
-            calls.append(_change(rng, number, lines[number - 1], here[0]))
+            calls.append(_change(rng, number, lines[number - 1], here[0], copying))
             continue
         numbers = [number]
-        if kept and rng.random() < 0.1:
+        if kept and rng.random() < 0.03:
             numbers.append(kept.pop(0))
-        calls.append(_insert(rng, numbers, lines))
+        calls.append(_insert(rng, numbers, lines, copying))
     return calls
 
 
-def _insert(rng: random.Random, numbers: list[int], lines: Sequence[str]) -> ToolCall:
+def _insert(rng: random.Random, numbers: list[int], lines: Sequence[str], copying: float) -> ToolCall:
     kind = rng.choice((MemoryKind.SEMANTIC, MemoryKind.EPISODIC)).value
     draw = rng.random()
     if draw < 0.04:
@@ -84,17 +115,17 @@ def _insert(rng: random.Random, numbers: list[int], lines: Sequence[str]) -> Too
     text = _without_speaker(lines[numbers[0] - 1])
     if draw < 0.05:
         return ToolCall(name="memory_update", arguments={"new_content": text, "memory_type": "core"})
-    if draw < 0.12:
+    if draw < 0.05 + copying:
         return ToolCall(name="memory_insert", arguments={"content": text, "memory_type": kind})
     return ToolCall(name="memory_insert", arguments={"lines": numbers, "memory_type": kind})
 
 
-def _change(rng: random.Random, number: int, line: str, entry: Entry) -> ToolCall:
+def _change(rng: random.Random, number: int, line: str, entry: Entry, copying: float) -> ToolCall:
     draw = rng.random()
     where = {"memory_type": entry.kind.value, "memory_id": entry.id}
     if draw < 0.08:
         return ToolCall(name="memory_delete", arguments=where)
-    if draw < 0.14:
+    if draw < 0.08 + copying:
         return ToolCall(name="memory_update", arguments={"new_content": _without_speaker(line), **where})
     return ToolCall(name="memory_update", arguments={"lines": [number], **where})
 

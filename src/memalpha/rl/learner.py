@@ -29,12 +29,33 @@ GRADIENT_NORM = 1.0
 class Learner:
     """Trains the network of a `LocalModel` in place, so that the next sample is drawn from the updated policy."""
 
-    def __init__(self, model: LocalModel, optim: OptimConfig, *, precision: Precision = Precision.BF16) -> None:
-        """Keeps a frozen copy of the network when `optim.kl` asks for a distance to it."""
+    def __init__(
+        self,
+        model: LocalModel,
+        optim: OptimConfig,
+        *,
+        precision: Precision = Precision.BF16,
+        temperature: float = 1.0,
+        reference: LocalModel | None = None,
+    ) -> None:
+        """Prepare the optimiser.
+
+        Args:
+            model: The policy.
+            optim: How it learns.
+            precision: In what the update computes.
+            temperature: At which the rows were sampled; what is trained is the distribution they were drawn from.
+            reference: What `optim.kl` keeps near, None is the policy as it is now; a frozen copy is kept.
+        """
         self.model = model
         self.optim = optim
         self.precision = precision
+        self.temperature = temperature
         self.updates = 0
+        # Weights that were mapped from a file lie in memory as they lie there, and how they lie decides how kernels
+        # round: in memory of its own a policy that was saved and loaded again goes on to the last digit.
+        for parameter in model.network.parameters():
+            parameter.data = parameter.data.clone()
         self.optimiser = torch.optim.AdamW(
             model.network.parameters(), lr=optim.rate, betas=(0.9, 0.99), weight_decay=0.0
         )
@@ -45,7 +66,8 @@ class Learner:
             clip_high=optim.clip_high,
             kl_weight=optim.kl,
         )
-        self._reference = copy.deepcopy(model.network).requires_grad_(False) if optim.kl > 0 else None
+        frozen = (reference or model).network
+        self._reference = copy.deepcopy(frozen).requires_grad_(False) if optim.kl > 0 else None
 
     def update(self, rows: Sequence[Row], *, seed: int) -> dict[str, float]:
         """`optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite."""
@@ -58,7 +80,8 @@ class Learner:
         for part in parts:
             if part:
                 metrics.append(self._update_once([rows[at] for at in part]))
-        return {name: sum(each[name] for each in metrics) / len(metrics) for name in metrics[0]}
+        means = {name: sum(each[name] for each in metrics) / len(metrics) for name in metrics[0]}
+        return means | {"ratio_max": max(each["ratio_max"] for each in metrics)}
 
     def _update_once(self, rows: Sequence[Row]) -> dict[str, float]:
         batches = micro_batches(rows, token_budget=self.optim.micro_batch_tokens)
@@ -67,7 +90,6 @@ class Learner:
             aggregation=self.optim.aggregation,
             group_N=torch.tensor([row.group for row in rows]),
         )
-        self.model.network.train()
         self.optimiser.zero_grad()
         outputs = []
         for batch in batches:
@@ -78,14 +100,13 @@ class Learner:
         if not torch.isfinite(norm):
             self.optimiser.zero_grad()
             raise TrainingError(
-                f"the gradient norm is {float(norm)} at update {self.updates + 1}; no weight was changed, "
-                "resume from the last checkpoint with a lower optim.rate"
+                f"the gradient norm is {float(norm)} at update {self.updates + 1}, which changed no weight; start "
+                "a new run with a lower optim.rate, and with the policy folder of the last checkpoint as run.model"
             )
         for group in self.optimiser.param_groups:
             group["lr"] = self.optim.rate * min(1.0, (self.updates + 1) / max(1, self.optim.warm_up))
         self.optimiser.step()
         self.updates += 1
-        self.model.network.eval()
         return {
             "loss": sum(float(each.loss.detach()) for each in outputs),
             "clip_share": sum(float(each.clip_share) for each in outputs),
@@ -97,15 +118,15 @@ class Learner:
 
     def _loss_of(self, batch: MicroBatch, divisors_N: Tensor) -> LossOutput:
         device = self.model.network.device
-        logprobs_NC = sampled_logprobs(self.model.network, batch, self.precision)
+        logprobs_NC = sampled_logprobs(self.model.network, batch, self.precision, self.temperature)
         reference_NC = None
         if self._reference is not None:
             with torch.no_grad():
-                reference_NC = sampled_logprobs(self._reference, batch, self.precision)
+                reference_NC = sampled_logprobs(self._reference, batch, self.precision, self.temperature)
         return policy_loss(
             logprobs_NC,
             batch.logprobs_NC.to(device),
-            batch.advantages_N.to(device),
+            batch.advantages_NC.to(device),
             batch.mask_NC.to(device),
             config=self._loss,
             reference_NL=reference_NC,
@@ -113,8 +134,14 @@ class Learner:
         )
 
 
-def sampled_logprobs(network: torch.nn.Module, batch: MicroBatch, precision: Precision) -> Tensor:
-    """Log-probabilities [N, C] of the sampled tokens under `network`, in float32; 0 where padded."""
+def sampled_logprobs(
+    network: torch.nn.Module, batch: MicroBatch, precision: Precision, temperature: float = 1.0
+) -> Tensor:
+    """Log-probabilities [N, C] of the sampled tokens under `network` at `temperature`, in float32; 0 where padded.
+
+    The network stays in evaluation mode, as it was when sampling: dropout would make the ratio to the sampling policy
+    another one than 1.
+    """
     decoder, head = _decoder_and_head(network)
     device = next(network.parameters()).device
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
@@ -126,7 +153,7 @@ def sampled_logprobs(network: torch.nn.Module, batch: MicroBatch, precision: Pre
         rows_NC = torch.arange(len(batch.rows), device=device)[:, None].expand_as(mask_NC)
         # Flattened to the sampled positions: padding costs no logits.
         logits_KV = head(hidden_NLD[rows_NC[mask_NC], batch.positions_NC.to(device)[mask_NC]])
-    logprobs_K = torch.log_softmax(logits_KV.float(), dim=-1)
+    logprobs_K = torch.log_softmax(logits_KV.float() / temperature, dim=-1)
     chosen_K = logprobs_K.gather(1, batch.targets_NC.to(device)[mask_NC][:, None])[:, 0]
     return torch.zeros(mask_NC.shape, device=device).masked_scatter(mask_NC, chosen_K)
 

@@ -68,7 +68,7 @@ def policy_loss(
     Args:
         logprobs_NL: Log-probabilities of the sampled tokens under the current policy, with a gradient.
         old_logprobs_NL: The same under the policy that sampled, as recorded when sampling.
-        advantages_N: One advantage for each row.
+        advantages_N: One advantage for each row [N], or one for each token [N, L].
         mask_NL: 1 (or true) on sampled tokens.
         config: Which loss.
         group_N: Integers; rows of one prompt share one. Needed for `prompt_mean` without `denominator`.
@@ -79,8 +79,10 @@ def policy_loss(
     mask_NL = mask_NL.bool()
     logprobs_NL = _sampled("logprobs_NL", logprobs_NL, mask_NL)
     old_logprobs_NL = _sampled("old_logprobs_NL", old_logprobs_NL, mask_NL, mend="look at the sampling engine")
-    if advantages_N.shape != mask_NL.shape[:1]:
-        raise TrainingError(f"advantages_N: got shape {tuple(advantages_N.shape)}, expected one a row, {len(mask_NL)}")
+    if advantages_N.shape not in (mask_NL.shape[:1], mask_NL.shape):
+        raise TrainingError(
+            f"advantages_N: got shape {tuple(advantages_N.shape)}, expected one a row, {len(mask_NL)}, or one a token"
+        )
     check_finite("advantages_N", advantages_N, mend="leave out the rows of failed rollouts")
 
     if config.kind is LossKind.CISPO:
@@ -129,7 +131,7 @@ def clipped(
     (arXiv:1912.09729).
     """
     ratio_NL = _ratio(logprobs_NL, old_logprobs_NL)
-    advantages_N1 = advantages_N[:, None]
+    advantages_N1 = _columns(advantages_N)
     near_NL = ratio_NL.clamp(1.0 - clip_low, 1.0 + clip_high)
     objective_NL = torch.minimum(ratio_NL * advantages_N1, near_NL * advantages_N1)
     up, down = advantages_N1 > 0, advantages_N1 < 0
@@ -138,6 +140,11 @@ def clipped(
         objective_NL = torch.where(down, torch.maximum(objective_NL, dual_clip * advantages_N1), objective_NL)
         acted_NL = acted_NL | (down & (ratio_NL > dual_clip))
     return -objective_NL, acted_NL
+
+
+def _columns(advantages: Tensor) -> Tensor:
+    """[N, 1] from one advantage a row; one a token [N, L] stays."""
+    return advantages if advantages.dim() == 2 else advantages[:, None]
 
 
 def cispo(
@@ -151,7 +158,7 @@ def cispo(
     """
     ratio_NL = _ratio(logprobs_NL, old_logprobs_NL).detach()
     weights_NL = ratio_NL.clamp(max=1.0 + clip_high)
-    return -weights_NL * advantages_N[:, None] * logprobs_NL, ratio_NL > 1.0 + clip_high
+    return -weights_NL * _columns(advantages_N) * logprobs_NL, ratio_NL > 1.0 + clip_high
 
 
 def kl_k3(logprobs_NL: Tensor, reference_NL: Tensor) -> Tensor:

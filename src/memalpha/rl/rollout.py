@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer
+from memalpha.credit import call_spans, call_values
 from memalpha.episode import Count, Trace, finish, run_episodes
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank
@@ -36,6 +37,9 @@ class Row:
     logprobs: tuple[float, ...]
     """Of the policy that sampled them, one for each of `token_ids`."""
     advantage: float
+    """Of the whole completion."""
+    token_advantages: tuple[float, ...] = ()
+    """One for each of `token_ids` where calls are credited apart; empty when `advantage` holds for all of them."""
     group: int
     """Rows of one episode share it."""
 
@@ -136,14 +140,32 @@ class Collector:
                 local_BK = np.array([values for _, values in group.branches])
                 both = advantage.branched(rewards_GT, local_BK, mix=optim.mix, normalise_std=optim.normalise_std)
                 advantages_GT, branch_BK = both.trajectory_GT, both.branch_BK
+        values = self._call_values(group.traces)
         rows = [
-            _row(step, float(advantages_GT[g, t]), number)
+            _row(
+                step,
+                float(advantages_GT[g, t]),
+                number,
+                values[g][t] if values else None,
+                self.config.reward.call_credit,
+            )
             for g, trace in enumerate(group.traces)
             for t, step in enumerate(trace.steps)
         ]
         for values_K, (traces, _) in zip(branch_BK, group.branches, strict=True):
             rows += [_row(trace.steps[-1], float(v), number) for v, trace in zip(values_K, traces, strict=True)]
-        return [row for row in rows if abs(row.advantage) > 1e-9]
+        return [row for row in rows if _teaches(row)]
+
+    def _call_values(self, traces: Sequence[Trace]) -> list[list[list[float]]] | None:
+        """Advantages of calls [G][T][calls] by their root mean square over the group; None when they do not count."""
+        if self.config.reward.call_credit == 0:
+            return None
+        values = [
+            call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens)
+            for trace in traces
+        ]
+        tools = [[[call.name for call in step.calls] for step in trace.steps] for trace in traces]
+        return advantage.per_call(values, tools)
 
     def _branches(
         self, leader: Trace, rng: random.Random, seed: int
@@ -180,17 +202,28 @@ def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
     return bank
 
 
-def _row(step: Step, value: float, group: int) -> Row:
+def _teaches(row: Row) -> bool:
+    return any(abs(value) > advantage.ROUNDING for value in row.token_advantages or (row.advantage,))
+
+
+def _row(step: Step, value: float, group: int, call_values: Sequence[float] | None = None, share: float = 0.0) -> Row:
+    """The row of a step; `share` of the advantage of a call's tokens is the value of that call."""
     completion = step.completion
     if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
         raise TrainingError(
             f"the model gave {len(completion.token_ids)} token ids and {len(completion.logprobs)} log-probabilities "
             "for a completion, expected one for each sampled token; train with a local model"
         )
+    tokens: list[float] = []
+    if call_values:
+        tokens = [value] * len(completion.token_ids)
+        for (first, stop), own in zip(call_spans(step), call_values, strict=False):
+            tokens[first:stop] = [(1 - share) * value + share * own] * (stop - first)
     return Row(
         prompt_ids=completion.prompt_ids,
         token_ids=completion.token_ids,
         logprobs=completion.logprobs,
         advantage=value,
+        token_advantages=tuple(tokens),
         group=group,
     )

@@ -1,11 +1,12 @@
 """The training loop, top to bottom: episodes, groups of rollouts, rewards, advantages, update, checkpoint.
 
-Everything random is a function of the seed and the step, so that a run that was killed and started again gives the metrics
-of one that was not. Progress is told to an `Observer`; the loop itself prints nothing.
+Everything random is a function of the seed and the step, so that a run that was killed and started again gives the
+metrics of one that was not. Progress is told to an `Observer`; the loop itself prints nothing.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +25,10 @@ from memalpha.data.files import load_episodes
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.episode import Trace, run_episodes
-from memalpha.errors import EpisodeError, ModelError
+from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
-from memalpha.rl.checkpoint import RunFolder, damaged, save_policy, writing
+from memalpha.rl.checkpoint import RunFolder, save_policy, writing
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
@@ -64,12 +65,14 @@ class EpisodeSource:
         if not self.training:
             seed = self.config.run.seed * 1000 + step
             return make_episodes(size, seed=seed, tokens=self.config.data.tokens, split=Split.TRAIN)
-        order = torch.randperm(
-            len(self.training),
-            generator=torch.Generator().manual_seed(self.config.run.seed + step * size // len(self.training)),
-        ).tolist()
-        at = step * size % len(self.training)
-        return tuple(self.training[order[(at + n) % len(order)]] for n in range(min(size, len(order))))
+        size = min(size, len(self.training))
+        return tuple(self._from_files(step * size + n) for n in range(size))
+
+    def _from_files(self, place: int) -> Episode:
+        """The episode at this place of an endless stream that shuffles all of them anew each time around."""
+        around, at = divmod(place, len(self.training))
+        shuffled = torch.Generator().manual_seed(self.config.run.seed + around)
+        return self.training[int(torch.randperm(len(self.training), generator=shuffled)[at])]
 
 
 def open_source(config: TrainConfig) -> EpisodeSource:
@@ -119,10 +122,8 @@ def train(
     source = open_source(config)
     run.open(config)
     done = run.latest()
-    model = _load(config, run, done)
-    learner = Learner(model, config.optim, precision=config.run.precision)
-    if done is not None:
-        run.restore(learner, done)
+    learner = _open_learner(config, run, done)
+    model = learner.model
     run.forget_after(done or 0)
     count_tokens = TokenCounter(_backend(model), name=model.name)
     board = _Board(folder, done or 0)
@@ -146,6 +147,7 @@ def train(
         if (step + 1) % config.run.checkpoint_every == 0 or last:
             run.save(learner, step + 1)
         observer.on_step(metrics)
+    board.close()
     with writing(folder / "policy"):
         save_policy(model, folder / "policy")
     return model
@@ -200,13 +202,19 @@ def _validate(
     }
 
 
-def _load(config: TrainConfig, run: RunFolder, done: int | None) -> LocalModel:
-    if done is None:
-        return load_local(config.run.model, device=config.run.device)
-    try:
-        return load_local(run.policy_folder(done), device=config.run.device)
-    except ModelError as error:
-        raise damaged(run.policy_folder(done).parent, error) from error
+def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Learner:
+    """The learner as it was after the step `done`, or at the start of a run."""
+    device, resumed = config.run.device, done is not None
+    learner = Learner(
+        load_local(config.run.model, device=device) if done is None else run.load_policy(done, device=device),
+        config.optim,
+        precision=config.run.precision,
+        temperature=config.rollout.temperature,
+        reference=load_local(config.run.model, device=device) if resumed and config.optim.kl > 0 else None,
+    )
+    if done is not None:
+        run.restore(learner, done)
+    return learner
 
 
 def _backend(model: LocalModel) -> Any:
@@ -220,7 +228,7 @@ def _mean(values: Sequence[float]) -> float:
 def _spread(values: Sequence[float]) -> float:
     """Standard deviation over the whole group."""
     middle = _mean(values)
-    return _mean([(value - middle) ** 2 for value in values]) ** 0.5
+    return math.sqrt(_mean([(value - middle) ** 2 for value in values]))
 
 
 class _Board:
@@ -229,10 +237,17 @@ class _Board:
     def __init__(self, folder: Path, done: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)  # type: ignore[no-untyped-call]
+        self._folder = folder / "tensorboard"
+        with writing(self._folder):
+            self._writer = SummaryWriter(str(self._folder), purge_step=done + 1)
 
     def write(self, metrics: dict[str, float]) -> None:
-        for name, value in metrics.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, int(metrics["step"]))  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+        with writing(self._folder):
+            for name, value in metrics.items():
+                if name != "step":
+                    self._writer.add_scalar(name, value, int(metrics["step"]))
+            self._writer.flush()
+
+    def close(self) -> None:
+        with writing(self._folder):
+            self._writer.close()

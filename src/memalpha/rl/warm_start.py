@@ -1,7 +1,7 @@
 """Makes the nano policy from nothing: its tokenizer, its weights, and a warm start on demonstrations at random.
 
-The demonstrations (`memalpha.rl.demonstrations`) teach the tools and nothing about what is worth keeping: that is left to
-reinforcement learning. Run as `python -m memalpha.rl.warm_start`.
+The demonstrations (`memalpha.rl.demonstrations`) teach the tools and nothing about what is worth keeping: that is left
+to reinforcement learning. Run as `python -m memalpha.rl.warm_start`.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def main() -> None:
     log.info("%d demonstrations, %.1fM tokens", len(corpus.lengths_N), len(corpus.ids) / 1e6)
     model = new_policy(options.seed)
     loss = train(model, corpus, epochs=options.epochs, seed=options.seed)
-    model.to(torch.bfloat16).save_pretrained(options.out)
+    model.bfloat16().save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
     facts = {"completion_loss_nats": loss, "demonstrations": len(corpus.lengths_N), "tokens": len(corpus.ids)}
     (options.out / "warm_start.json").write_text(json.dumps(facts, indent=2) + "\n")

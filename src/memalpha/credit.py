@@ -1,0 +1,119 @@
+"""Which call earned what: the part of an episode's reward that would be missing without one single call.
+
+A completion holds several calls, and a reward for the whole of it praises noise that was stored beside a fact. Here each call
+is valued on its own: by the answers that were read from what it wrote, less its price in tokens, less what it destroyed.
+Related: hindsight credit to the operation that made the evidence (Mem-T, arXiv:2601.23014; Fine-Mem, arXiv:2601.08435). The
+rules are ours. No label of the writer's work is needed: only what the reader was shown, what it answered and the gold answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from memalpha.agent.reader import Answer
+from memalpha.agent.writer import Step
+from memalpha.episode import Count, Trace
+from memalpha.memory.bank import Action, Entry, MemoryKind, Operation
+from memalpha.metrics import contains
+from memalpha.rewards import RewardWeights, Validator
+
+_DATE = re.compile(r"^\[[^\]]*\] ")
+
+_Place = tuple[int, int]
+"""Step and call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    place: _Place
+    operation: Operation
+
+
+def call_values(
+    trace: Trace, *, weights: RewardWeights, validator: Validator, count_tokens: Count
+) -> list[list[float]]:
+    """For each step the value of each of its calls, in the unit of the step's own reward.
+
+    A question that was answered with score s is worth s · (chunks / questions), shared by the calls that last wrote the shown
+    entries in which the answer stands. A question whose gold answer stood in a text that an update or a delete removed charges
+    that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of the chunk, and its part of r2
+    when it failed and of γ·r4 when its text is unfit.
+    """
+    unit = len(trace.episode.chunks) / len(trace.episode.questions)
+    values = [[0.0] * len(step.calls) for step in trace.steps]
+    written = list(_written(trace))
+    last = {_key(each.operation): each.place for each in written}
+    removed = [each for each in written if each.operation.before is not None]
+    for question, answer, score in zip(trace.episode.questions, trace.answers, trace.scores, strict=True):
+        if score > 0:
+            earners = [last[key] for key in _supporting(trace, answer) if key in last]
+            for step, call in earners:
+                values[step][call] += score * unit / len(earners)
+        if score < 1:
+            guilty = [each.place for each in removed if _lost(each.operation, question.answers)]
+            for step, call in guilty:
+                values[step][call] -= (1 - score) * unit / len(guilty)
+    for each in written:
+        step, call = each.place
+        chunk_tokens = count_tokens(trace.episode.chunks[trace.steps[step].index].text)
+        values[step][call] -= weights.compression * count_tokens(each.operation.after or "") / chunk_tokens
+        if not validator.valid(each.operation):
+            values[step][call] -= weights.content / len(trace.steps[step].calls)
+        # A call that quotes several lines is worth their mean, or quoting noise along with a fact would pay.
+        values[step][call] /= max(1, len(each.operation.provenance.lines))
+    for at, step in enumerate(trace.steps):
+        for call, result in enumerate(step.results):
+            if not result.ok:
+                values[at][call] -= 1.0 / len(step.results)
+    return values
+
+
+def call_spans(step: Step) -> list[tuple[int, int]]:
+    """First and last-plus-one sampled token of each call; empty when the engine gave no offsets or calls are native."""
+    completion, spans = step.completion, []
+    if not completion.offsets or completion.tool_calls is not None:
+        return []
+    cursor = 0
+    for call in step.calls:
+        start = completion.text.find(call.text, cursor)
+        cursor = start + len(call.text)
+        tokens = [at for at, offset in enumerate(completion.offsets) if start <= offset < cursor]
+        spans.append((tokens[0], tokens[-1] + 1) if tokens else (0, 0))
+    return spans
+
+
+def _written(trace: Trace) -> Iterator[_Written]:
+    """Every operation with the call that made it, in order: calls that succeeded made one operation each."""
+    for at, step in enumerate(trace.steps):
+        operations = iter(step.operations)
+        for call, result in enumerate(step.results):
+            if result.ok:
+                yield _Written((at, call), next(operations))
+
+
+def _key(operation: Operation) -> tuple[MemoryKind, int | None]:
+    return operation.kind, operation.entry_id
+
+
+def _supporting(trace: Trace, answer: Answer) -> list[tuple[MemoryKind, int | None]]:
+    """The shown entries, and the core, in which the answer stands word for word."""
+    found: list[tuple[MemoryKind, int | None]] = [
+        (entry.kind, entry.id) for entry in answer.shown.entries if _holds(entry, answer.text)
+    ]
+    if answer.shown.core and contains(answer.shown.core, [answer.text]):
+        found.append((MemoryKind.CORE, None))
+    return found
+
+
+def _holds(entry: Entry, text: str) -> bool:
+    # The time in front belongs to the entry, not to each of its sentences.
+    return contains(entry.text, [_DATE.sub("", text)]) > 0
+
+
+def _lost(operation: Operation, golds: tuple[str, ...]) -> bool:
+    """Whether the operation took a gold answer out of the memory."""
+    if operation.action is Action.INSERT or operation.before is None:
+        return False
+    return contains(operation.before, golds) > 0 and contains(operation.after or "", golds) == 0

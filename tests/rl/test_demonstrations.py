@@ -1,0 +1,154 @@
+"""Demonstrations teach the tools and not what is worth keeping."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from memalpha.agent.parsing import parse_calls
+from memalpha.data.frames import DISTRACTORS, NOISE
+from memalpha.memory.tools import Tool
+from memalpha.memory.tools import apply as apply_call
+from memalpha.records import ToolCall, ToolResult, ToolStatus
+from memalpha.rl import demonstrations as module
+from memalpha.rl.demonstrations import BUDGETS, Demonstration, demonstrations
+
+LINE = re.compile(r"^(?!~)(.*) #(\d+)$", re.MULTILINE)
+SHOWN = re.compile(r"^~?(semantic|episodic) (\d+): ", re.MULTILINE)
+SPEAKER = re.compile(r"(?:User|Assistant): ")
+UNINFORMATIVE = [
+    re.compile(re.sub(r"\\\{\w+\\\}(?:\\ )?", ".*", re.escape(frame)), re.IGNORECASE)
+    for frame in (*NOISE, *DISTRACTORS)
+]
+
+
+@pytest.fixture(scope="module")
+def many() -> list[Demonstration]:
+    return list(islice(demonstrations(1), 3000))
+
+
+def lines_of(shown: Demonstration) -> dict[int, str]:
+    """The lines of the chunk by their numbers."""
+    return {int(number): text for text, number in LINE.findall(shown.prompt)}
+
+
+def quoted(calls: list[ToolCall]) -> list[int]:
+    return [number for call in calls for number in call.arguments.get("lines", [])]
+
+
+def written(calls: list[ToolCall]) -> set[str]:
+    """What was written in words instead of by number."""
+    return {call.arguments[name] for call in calls for name in ("content", "new_content") if name in call.arguments}
+
+
+def is_noise(line: str) -> bool:
+    return any(frame.fullmatch(SPEAKER.sub("", line)) for frame in UNINFORMATIVE)
+
+
+def test_the_same_seed_gives_the_same_demonstrations() -> None:
+    one, again, other = (list(islice(demonstrations(seed), 20)) for seed in (4, 4, 5))
+    assert one == again != other
+
+
+def test_every_completion_is_nothing_but_calls(many: list[Demonstration]) -> None:
+    for shown in many:
+        calls = parse_calls(shown.completion)
+        assert "".join(call.text for call in calls) == shown.completion
+        assert all(call.problem is None and call.name in list(Tool) for call in calls)
+
+
+def test_lines_are_quoted_in_order_each_once_and_are_there(many: list[Demonstration]) -> None:
+    for shown in many:
+        numbers = quoted(parse_calls(shown.completion))
+        assert numbers == sorted(set(numbers))
+        assert set(numbers) <= lines_of(shown).keys()
+
+
+def test_what_is_changed_is_shown_under_that_kind_and_id(many: list[Demonstration]) -> None:
+    changes = 0
+    for shown in many:
+        entries = set(SHOWN.findall(shown.prompt))
+        for call in parse_calls(shown.completion):
+            if "memory_id" in call.arguments:
+                changes += 1
+                assert (call.arguments["memory_type"], str(call.arguments["memory_id"])) in entries
+    assert changes > 300
+
+
+def test_what_is_written_in_words_stands_in_the_chunk(many: list[Demonstration]) -> None:
+    for shown in many:
+        texts = {SPEAKER.sub("", line) for line in lines_of(shown).values()}
+        assert written(parse_calls(shown.completion)) <= texts
+
+
+def test_the_calls_can_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Counter[ToolStatus] = Counter()
+
+    def watched(*given: Any) -> ToolResult:
+        result = apply_call(*given)
+        found[result.status] += 1
+        return result
+
+    monkeypatch.setattr(module, "apply", watched)
+    for _ in islice(demonstrations(2), 2000):
+        pass
+    # What is left depends on the calls before it: small talk that comes twice, an entry that was just deleted.
+    assert set(found) <= {ToolStatus.OK, ToolStatus.DUPLICATE, ToolStatus.UNKNOWN_ENTRY}
+    assert found[ToolStatus.OK] / found.total() > 0.97
+    assert found[ToolStatus.UNKNOWN_ENTRY] / found.total() < 0.003
+
+
+def test_nothing_marks_what_is_worth_keeping(many: list[Demonstration]) -> None:
+    lines: Counter[bool] = Counter()
+    kept: Counter[bool] = Counter()
+    for shown, (number, line) in every_line(many):
+        calls = parse_calls(shown.completion)
+        noise = is_noise(line)
+        lines[noise] += 1
+        kept[noise] += number in quoted(calls) or SPEAKER.sub("", line) in written(calls)
+    assert min(lines.values()) > 5000
+    assert 0.2 < kept[True] / lines[True] < 0.5
+    assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.015)
+
+
+def test_noise_is_told_from_information_by_this_test(many: list[Demonstration]) -> None:
+    noise = {True: "Thanks, that helps a lot.", False: "As for Rano, the desk plant is brass pillow."}
+    for expected, line in noise.items():
+        assert is_noise(f"User: {line}") is expected
+    share = sum(is_noise(line) for _, (_, line) in every_line(many)) / sum(1 for _ in every_line(many))
+    assert 0.5 < share < 0.75  # about a third of the world is worth keeping
+
+
+def test_nothing_marks_the_kind(many: list[Demonstration]) -> None:
+    kinds: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for shown, (number, line) in every_line(many):
+        for call in parse_calls(shown.completion):
+            if call.name == Tool.INSERT and number in call.arguments.get("lines", []):
+                kinds[is_noise(line)][call.arguments["memory_type"]] += 1
+    for found in kinds.values():
+        assert found["semantic"] / found.total() == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_budget_is_the_share_that_is_kept(many: list[Demonstration]) -> None:
+    lines: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for shown in many:
+        budget = re.search(r"^<\|chunk\|>\S* keep (\d+)%$", shown.prompt, re.MULTILINE)
+        if budget and lines_of(shown):
+            lines[budget[1]] += len(lines_of(shown))
+            calls = parse_calls(shown.completion)
+            kept[budget[1]] += len(quoted(calls)) + len(written(calls))
+    assert lines.keys() == {str(round(100 * share)) for share in BUDGETS}
+    for share, total in lines.items():
+        assert kept[share] / total == pytest.approx(int(share) / 100, abs=0.05)
+
+
+def every_line(many: list[Demonstration]) -> Iterator[tuple[Demonstration, tuple[int, str]]]:
+    """Each line of conversation, which is the world's; prose has no speakers."""
+    for shown in many:
+        for number, line in lines_of(shown).items():
+            if SPEAKER.match(line):
+                yield shown, (number, line)
