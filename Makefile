@@ -37,7 +37,7 @@ format: $(READY)  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(READY)  ## show a trained memory at work, in a minute or so
+demo: $(READY)  ## show a trained memory at work, in about 10 minutes on 2 cores
 	$(BIN)/memalpha demo
 
 bench: $(READY)  ## measure speed, write benchmarks/results/

@@ -1,0 +1,31 @@
+"""Every benchmark, one after the other, then the tables. A few hours on 2 cores; finished runs are not repeated.
+
+    python benchmarks/all.py [--data ../shared/data]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with squad/ and hotpotqa/")
+    options = parser.parse_args()
+    commands = [["world.py"], ["estimators.py"], ["length.py"]]
+    if options.data.is_dir():
+        commands.append(["real_text.py", "--data", str(options.data)])
+    else:
+        print(f"{options.data} is not there: the benchmark on real text is left out")
+    for command in [*commands, ["tables.py"]]:
+        print("benchmarks/" + " ".join(command), flush=True)
+        subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Turns benchmarks/results/*.json into docs/results.md and its plots, and puts the first table into the README.
+
+    python benchmarks/tables.py
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from record import load
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+Row = dict[str, Any]
+T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+"""Student's t for a 95% interval of the mean over n seeds."""
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    parts = ["# Results\n", "Every figure is made by a script; each section names it. Intervals are explained in [evaluate](evaluate.md).\n"]
+    for name, section in (("world", world), ("length", length), ("estimators", estimators), ("real_text", real_text)):
+        found = load(name)
+        if found:
+            parts += [section(found["results"]), provenance(found)]
+    (ROOT / "docs" / "results.md").write_text("\n".join(parts), encoding="utf-8")
+    found = load("world")
+    if found:
+        into_readme(world_table(found["results"]))
+
+
+def provenance(found: Row) -> str:
+    machine = found["machine"]
+    return (
+        f"Made at commit `{found['commit']}` by `{found['command']}`, seeds {', '.join(map(str, found['seeds']))}, on "
+        f"{machine['processor']} with {machine['cores']} cores ({machine['threads']} threads used), torch {machine['torch']}.\n"
+    )
+
+
+def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half of Student's 95% interval over seeds."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, float("nan")
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean, T_95.get(len(values), 2.0) * deviation / math.sqrt(len(values))
+
+
+def spread(values: Sequence[float], form: str = ".3f") -> str:
+    mean, half = mean_and_half_width(values)
+    return format(mean, form) if math.isnan(half) else f"{mean:{form}} ± {half:{form}}"
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in body)]) + "\n"
+
+
+def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+COMPETENCIES = {
+    "accurate_retrieval": "retrieval",
+    "test_time_learning": "learning",
+    "long_range_understanding": "long range",
+    "conflict_resolution": "conflict",
+}
+
+
+def world_table(rows: Sequence[Row]) -> str:
+    body = []
+    for (name,), group in grouped(rows, "system").items():
+        score = spread([row["score"] for row in group])
+        if len(group) == 1:
+            score += f" [{group[0]['low']:.3f}, {group[0]['high']:.3f}]"
+        by = [spread([row["by_competency"][key] for row in group], ".2f").split(" ±")[0] for key in COMPETENCIES]
+        body.append(
+            [name, score, *by, f"{sum(row['memory_tokens'] for row in group) / len(group):.0f}",
+             f"{sum(row['memory_share'] for row in group) / len(group):.0%}", group[0]["read_budget"]]
+        )  # fmt: skip
+    head = ["system", "score", *COMPETENCIES.values(), "memory tokens", "kept", "read for a question"]
+    return table(head, body)
+
+
+def world(rows: Sequence[Row]) -> str:
+    groups = {name: group for (name,), group in grouped(rows, "system").items()}
+    lines = ["## The world: before and after RL, against baselines\n", world_table(rows)]
+    lines.append(
+        "± is Student's 95% interval over the seeds of training; brackets are the bootstrap interval over episodes of a "
+        f"system without training. {rows[0]['episodes']} test episodes, names and values never seen in training.\n"
+    )
+    for kind in ("sampled", "greedy"):
+        before, after = groups.get(f"Warm start ({kind})"), groups.get(f"After RL ({kind})")
+        if before and after:
+            ratios = [row["score"] / before[0]["score"] for row in after]
+            lines.append(f"- {kind}: trained ÷ warm start = {spread(ratios, '.2f')}.")
+    after, rag = groups.get("After RL (greedy)"), groups.get("RAG-Top2")
+    if after and rag:
+        shares = [row["memory_tokens"] / rag[0]["memory_tokens"] for row in after]
+        lines.append(f"- Memory of the trained writer (greedy) ÷ memory of RAG-Top2 = {spread(shares, '.2f')}.")
+        seconds = [row["training_seconds"] for row in after if row.get("training_seconds", 0) > 60]
+        if seconds:
+            lines.append(f"- Training took {spread(seconds, '.0f')} s a seed.")
+    return "\n".join(lines) + "\n"
+
+
+def length(rows: Sequence[Row]) -> str:
+    lines = ["## Length: trained on short episodes, scored on long ones\n"]
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    multiples = sorted({row["multiple"] for row in rows})
+    cells = {(row["system"], row["multiple"]): row for row in rows}
+    head = ["system", *[f"{multiple}× ({cells[systems[0], multiple]['tokens']:,} tokens)" for multiple in multiples]]
+    body = []
+    for system in systems:
+        found = [cells.get((system, multiple)) for multiple in multiples]
+        body.append([system, *[f"{row['score']:.3f}, {row['memory_share']:.0%} kept" if row else "" for row in found]])
+    lines.append(table(head, body))
+    writer = [cells[systems[0], multiple] for multiple in multiples]
+    base = writer[0]["score"]
+    lines += [
+        f"- {row['multiple']}×: {row['score'] / base:.0%} of the score at 1×; {row['episodes']} episode(s) written and read in "
+        f"{row['seconds']:.0f} s, peak {row['peak_mib']:.0f} MiB."
+        for row in writer
+    ]
+    figure, axes = plt.subplots(figsize=(6, 3.2))
+    for system in systems:
+        points = [(cells[system, m]["tokens"], cells[system, m]["score"]) for m in multiples if (system, m) in cells]
+        axes.plot(*zip(*points, strict=True), marker="o", label=system)
+    axes.set(xscale="log", xlabel="episode length (tokens)", ylabel="score", ylim=(0, 1.02), title="Score against length")
+    return "\n".join(lines) + "\n\n" + finish(figure, axes, "length")
+
+
+def estimators(rows: Sequence[Row]) -> str:
+    body = []
+    groups = grouped(rows, "name")
+    for (name,), group in groups.items():
+        body.append(
+            [name, spread([row["final_score"] for row in group]), spread([row["validation_score"] for row in group]),
+             spread([float(row["steps_to_90_percent"]) for row in group], ".1f"),
+             spread([row["write_rate"] for row in group], ".2f"), spread([row["memory_share"] for row in group], ".2f")]
+        )  # fmt: skip
+    head = ["credit assignment", "final training score", "validation score (greedy)", "steps to 90% of its own final", "write rate", "kept"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+    for at, ((name,), group) in enumerate(groups.items()):
+        for number, row in enumerate(group):
+            label = name if number == 0 else None
+            left.plot(range(1, len(row["curve"]) + 1), row["curve"], color=f"C{at}", alpha=0.8, label=label)
+            right.plot(range(1, len(row["curve"]) + 1), row["memory_curve"], color=f"C{at}", alpha=0.8, label=label)
+    left.set(xlabel="step", ylabel="score r1 (sampled)", title="Learning curves, one line a seed", ylim=(0, 1))
+    right.set(xlabel="step", ylabel="share of the raw text kept", title="Memory", ylim=(0, 1))
+    text = "## Credit assignment: the paper's pooled estimator against the default\n\n" + table(head, body) + "\n"
+    return text + "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n" + finish(figure, left, "estimators")
+
+
+def real_text(rows: Sequence[Row]) -> str:
+    text = "## Real text: score against memory\n"
+    for (name,), own in grouped(rows, "set").items():
+        text += f"\n### {name}\n\n"
+        figure, axes = plt.subplots(figsize=(6, 3.4))
+        body = []
+        series: dict[str, list[Row]] = {}
+        for row in own:
+            series.setdefault(row["system"].split(" ")[0] if row["system"][-1] == "%" else row["system"], []).append(row)
+        for title, found in series.items():
+            cells = {share: [row for row in found if row["share"] == share] for share in (0.25, 0.5, 0.75, 1.0)}
+            body.append(
+                [title, *[
+                    f"{spread([row['score'] for row in each])} ({sum(row['memory_share'] for row in each) / len(each):.0%})" if each else ""
+                    for each in cells.values()
+                ]]
+            )  # fmt: skip
+            points = [
+                (sum(row["memory_share"] for row in each) / len(each), sum(row["score"] for row in each) / len(each))
+                for each in cells.values() if each
+            ]  # fmt: skip
+            axes.plot(*zip(*points, strict=True), marker="o", label=title)
+        text += table(["system", "25%", "50%", "75%", "100%"], body)
+        text += f"\nIn parentheses the share of the raw text that was kept. {own[0]['episodes']} test episodes.\n\n"
+        axes.set(xlabel="share of the raw text kept", ylabel="score", title=f"{name}: score against memory")
+        text += finish(figure, axes, f"real-{name}")
+    return text
+
+
+def finish(figure: Any, axes: Any, name: str) -> str:
+    axes.legend(fontsize=8)
+    for each in figure.axes:
+        each.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
+    return f"![{name}](images/{name}.svg)\n"
+
+
+def into_readme(text: str) -> None:
+    file = ROOT / "README.md"
+    before, _, rest = file.read_text(encoding="utf-8").partition("<!-- results -->")
+    _, _, after = rest.partition("<!-- results end -->")
+    file.write_text(f"{before}<!-- results -->\n\n{text}\n<!-- results end -->{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
