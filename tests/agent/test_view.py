@@ -145,6 +145,14 @@ def test_the_nano_prompt_of_an_empty_memory_and_with_a_budget() -> None:
     assert nano_prompt(view, Chunk(text="Hi."), 1.0) == "<|chunk|> keep 100%\nHi. #1\n"
 
 
+def test_the_nano_prompt_with_words_to_look_out_for() -> None:
+    view = View(core="", newest=(), related=((),))
+    focus = ("names", "dates")
+    assert nano_prompt(view, Chunk(text="Hi."), focus=focus) == "<|chunk|> about names dates\nHi. #1\n"
+    dated = Chunk(text="Hi.", time="2024-03-05")
+    assert nano_prompt(view, dated, 0.3, focus) == "<|chunk|>2024-03-05 keep 30% about names dates\nHi. #1\n"
+
+
 def test_a_view_of_another_chunk_is_refused() -> None:
     made, chunk = golden()
     with pytest.raises(ValueError, match="shorter"):

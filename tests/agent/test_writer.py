@@ -108,6 +108,15 @@ def test_the_budget_stands_in_the_prompt() -> None:
     assert "<|chunk|>2024-03-05 keep 25%\n" in step.prompt.messages[0].content
 
 
+def test_the_focus_stands_in_the_prompt_of_either_style() -> None:
+    focus = ("names", "dates")
+    assert "2024-03-05 about names dates\n" in write(bank(), "", WriterConfig(focus=focus)).prompt.messages[0].content
+    config = WriterConfig(style=PromptStyle.CHAT, focus=focus, budget=0.5)
+    wishes = "\n\nWrite at most 50% of the length of this chunk. Keep what concerns: names, dates."
+    assert write(bank(), "", config).prompt.messages[1].content.endswith(wishes)
+    assert "concerns" not in write(bank(), "", CHAT).prompt.messages[1].content
+
+
 def test_a_budget_begins_anew_with_each_chunk() -> None:
     made, config = bank(), WriterConfig(budget=0.5)
     assert write(made, insert(lines=[2]), config).results[0].ok

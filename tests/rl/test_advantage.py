@@ -18,6 +18,7 @@ from memalpha.rl.advantage import (
     FloatArray,
     branched,
     keep_mask,
+    per_call,
     per_step,
     pooled,
     trajectory,
@@ -144,6 +145,26 @@ def test_branched_by_hand() -> None:
     )
     assert_allclose(got.trajectory_GT, [[-0.25, -0.25], [0.0, 0.0], [0.25, 0.25]], atol=1e-5)
     assert_allclose(got.branch_BK, [[-0.75, 0, 0.75], [-0.75, 0, 0.75]], atol=1e-5)
+
+
+def test_per_call_by_hand() -> None:
+    # Inserts 3 1 2, mean 2; updates -1 -3, mean -2. Five calls, squares 1 1 0 1 1: the deviation is the root of 4 / 5.
+    values = [[[3.0, -1.0], []], [[1.0], [-3.0, 2.0]]]
+    tools = [[["insert", "update"], []], [["insert"], ["update", "insert"]]]
+    got = per_call(values, tools)
+    unit = math.sqrt(5 / 4)
+    assert [[len(calls) for calls in steps] for steps in got] == [[2, 0], [1, 2]]
+    assert_allclose(got[0][0], [unit, unit], atol=1e-5)
+    assert_allclose(got[1][0], [-unit], atol=1e-5)
+    assert_allclose(got[1][1], [-unit, 0.0], atol=1e-5)
+
+
+@pytest.mark.parametrize("values", [[[[0.3], [0.3]]], [[[0.1 + 0.2], [0.3]]], [[[5.0], []]], [[[], []]]])
+def test_calls_that_do_not_differ_from_their_like_have_no_advantage(values: list[list[list[float]]]) -> None:
+    got = per_call(values, [[["insert" for _ in calls] for calls in steps] for steps in values])
+    assert [value for steps in got for calls in steps for value in calls] == pytest.approx(
+        [0.0 for steps in values for calls in steps for _ in calls], abs=1e-12
+    )
 
 
 def test_branched_at_its_ends() -> None:

@@ -236,6 +236,16 @@ def test_no_rows_change_nothing(model: LocalModel) -> None:
     assert_untouched(model, before)
 
 
+def test_weights_lie_in_memory_alike_wherever_they_were_loaded_from(tiny_policy: Path) -> None:
+    # As a file is mapped they lie at odd addresses, where kernels round otherwise; then a resumed run is another one.
+    model = load_local(tiny_policy)
+    before = weights_of(model)
+    learner_of(model)
+    assert {value.data_ptr() % 64 for value in model.network.parameters()} == {0}
+    assert_untouched(model, before)
+    assert model.network.lm_head.weight is model.network.model.embed_tokens.weight  # still one and the same
+
+
 def test_sampling_follows_the_update(model: LocalModel) -> None:
     # Whoever is rewarded for ending at once ends at once: the network that samples is the one that learns.
     (first, *_) = sampled(model, count=1)

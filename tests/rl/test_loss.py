@@ -218,6 +218,24 @@ def test_policy_loss_by_hand() -> None:
     assert got.ratio_max.item() == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+def test_tokens_may_have_advantages_of_their_own(config: LossConfig) -> None:
+    batch = random_batch(4)
+    one_a_token = batch["advantages"][:, None].expand(batch["mask"].shape)
+    same = loss_of(batch | {"advantages": one_a_token}, config)
+    assert same.loss.item() == pytest.approx(loss_of(batch, config).loss.item())
+    # Ratio 1 everywhere: minus the mean of 2, 4 and -3, weighed by log p in cispo.
+    logprobs = torch.full((2, 2), -0.5)
+    got = policy_loss(
+        logprobs,
+        logprobs,
+        torch.tensor([[2.0, 4.0], [-3.0, 99.0]]),
+        torch.tensor([[1, 1], [1, 0]]),
+        config=LossConfig(),
+    )
+    assert got.loss.item() == pytest.approx(-1.0)
+
+
 # Twins and properties.
 
 

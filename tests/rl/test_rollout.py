@@ -17,8 +17,7 @@ from memalpha.episode import Trace, run_episode
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
-from memalpha.rl import rollout
-from memalpha.rl.advantage import Estimator, per_call
+from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import OptimConfig, RewardConfig, RolloutConfig, TrainConfig
 from memalpha.rl.rollout import Collector, Experience, Row, replay
 from memalpha.rl.train import make_writer
@@ -201,32 +200,40 @@ def test_credit_moves_correctness_to_the_chunk_it_comes_from() -> None:
 
 def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     two = f"so {insert(1)} and {insert(2)}"
-    values = iter([[[3.0, 0.0], []], [[], []]])  # for each sample, each step, each call
-    monkeypatch.setattr(rollout, "call_values", lambda trace, **given: next(values))
-    reward = replace(PLAIN, call_credit=0.75)
-    experience = collect(Typist([[two, NOTHING], [NOTHING, NOTHING]]), config_of(reward=reward))
-    own = per_call([[[3.0, 0.0], []], [[], []]])[0][0]
+    values = [[[3.0, -1.0], []], [[], []]]  # of each sample, each step, each call
+    monkeypatch.setattr(Collector, "_call_values", lambda self, traces: values)
+    experience = collect(
+        Typist([[two, NOTHING], [NOTHING, NOTHING]]), config_of(reward=replace(PLAIN, call_credit=0.75))
+    )
     row, *others = experience.rows
     assert row.advantage == pytest.approx(0.5)
     expected = [0.5] * len(row.token_ids)
-    for text, value in ((insert(1), own[0]), (insert(2), own[1])):
+    for text, value in ((insert(1), 3.0), (insert(2), -1.0)):
         start = two.index(text)
         expected[start : start + len(text)] = [0.25 * 0.5 + 0.75 * value] * len(text)
     assert list(row.token_advantages) == pytest.approx(expected)
     assert [other.token_advantages for other in others] == [(), (), ()]
 
 
+def test_the_values_of_calls_are_those_of_the_trace() -> None:
+    # Both keep one line; the one that the answer is read from is worth more, and the other less, than their mean.
+    reward = replace(PLAIN, call_credit=1.0)
+    rows = collect(Typist([[KEEP, insert(2)], [NOTHING, NOTHING]]), config_of(Estimator.PER_STEP, reward=reward)).rows
+    kept, other = [row for row in rows if row.token_advantages]
+    assert (kept.token_advantages[0], other.token_advantages[0]) == pytest.approx((1.0, -1.0), abs=1e-5)
+    # The end of the turn belongs to no call.
+    assert (kept.token_advantages[-1], other.token_advantages[-1]) == pytest.approx((0.5, -0.5))
+
+
 def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = iter([[[1.0], []], [[-1.0], []]])
-    monkeypatch.setattr(rollout, "call_values", lambda trace, **given: next(values))
+    monkeypatch.setattr(Collector, "_call_values", lambda self, traces: [[[1.0], []], [[-1.0], []]])
     model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
     rows = collect(model, config_of(reward=replace(PLAIN, call_credit=0.75))).rows
     assert [row.advantage for row in rows] == pytest.approx([0.0, 0.0])
-    assert [max(row.token_advantages, key=abs) for row in rows] == pytest.approx([0.75, -0.75], abs=1e-5)
+    assert [max(row.token_advantages, key=abs) for row in rows] == pytest.approx([0.75, -0.75])
 
 
-def test_calls_that_do_not_differ_are_dropped_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout, "call_values", lambda trace, **given: [[1.0], []])
+def test_calls_that_do_not_differ_are_dropped_as_well() -> None:
     model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
     experience = collect(model, config_of(Estimator.POOLED, reward=replace(PLAIN, call_credit=0.75), std=True))
     assert experience.rows == ()

@@ -117,8 +117,8 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 def nano_prompt(view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> str:
     """The prompt of the nano policy: one fact a line, ids before entries, line numbers after lines.
 
-    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line is
-    worth keeping; a related entry stands under the line that brought it up.
+    A causal model has read a line when it meets its number, so that the number's own state can carry whether the line
+    is worth keeping; a related entry stands under the line that brought it up.
     """
     parts = [f"core: {_flat(view.core)}\n"] if view.core else []
     parts += [f"{entry.kind.value} {entry.id}: {_flat(entry.text)}\n" for entry in view.newest]

@@ -107,9 +107,7 @@ class Writer:
         )
 
 
-def chat_prompt(
-    bank: Bank, view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()
-) -> Prompt:
+def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> Prompt:
     """Messages and tools for a chat model; the texts are `prompts/writer_system.md` and `prompts/writer_chunk.md`."""
     entries = [*view.related_entries, *view.newest]
     shown = "\n".join(f"{entry.kind.value} #{entry.id}: {entry.rendered}" for entry in entries)

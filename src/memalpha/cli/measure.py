@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from memalpha.evaluation.baselines import System, WriterSystem, long_context, ra
 from memalpha.evaluation.harness import compare
 from memalpha.evaluation.report import markdown_table, rich_table, show_trace
 from memalpha.records import Episode
+from memalpha.rl.checkpoint import RunFolder, write_whole, writing
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.train import make_writer
 
@@ -42,23 +44,33 @@ def counter(model: LocalModel) -> TokenCounter:
     return TokenCounter(model.tokenizer.backend_tokenizer, name=model.name)
 
 
-def writer_of(model: LocalModel, budget: float | None = None) -> Writer:
-    """A writer with the default view; raises `ConfigError` for a share outside (0, 1]."""
+def config_of(name: str) -> TrainConfig:
+    """The configuration that a run folder was trained with, the defaults for any other model."""
+    folder = Path(name)
+    return RunFolder(path=folder).config() if (folder / "run.json").exists() else TrainConfig()
+
+
+def writer_of(model: LocalModel, budget: float | None = None, config: TrainConfig | None = None) -> Writer:
+    """A writer with the view of `config`; raises `ConfigError` for a share outside (0, 1]."""
     if budget is not None and not 0 < budget <= 1:
         raise ConfigError(f"got --budget {budget}, expected a share above 0, at most 1, such as 0.5")
-    config = TrainConfig()
-    if budget is not None:
-        from dataclasses import replace
-
-        config = replace(config, writer=replace(config.writer, budgets=(budget,)))
-    return make_writer(model, config)
+    config = config or TrainConfig()
+    budgets = () if budget is None else (budget,)
+    return make_writer(model, replace(config, writer=replace(config.writer, budgets=budgets)))
 
 
-def writer_system(name: str, model: LocalModel, *, budget: float | None = None, sampled: bool = False) -> WriterSystem:
+def writer_system(
+    name: str,
+    model: LocalModel,
+    *,
+    budget: float | None = None,
+    sampled: bool = False,
+    config: TrainConfig | None = None,
+) -> WriterSystem:
     """The model as a system to compare; `sampled` draws at temperature 1 as in training, else it decodes greedily."""
     return WriterSystem(
         name=name,
-        writer=writer_of(model, budget),
+        writer=writer_of(model, budget, config),
         count_tokens=counter(model),
         reader=ExtractiveReader(),
         sample_seed=1 if sampled else None,
@@ -88,15 +100,13 @@ def evaluate_model(
     console = Console()
     model = open_model(name)
     asked = open_episodes(data, tokens=tokens, episodes=episodes, seed=seed)
-    systems: list[System] = [writer_system(name, model, budget=budget)]
+    systems: list[System] = [writer_system(name, model, budget=budget, config=config_of(name))]
     if baselines:
         systems += baseline_systems(model)
     with console.status("scoring") as status:
         rows, _ = compare(systems, asked, progress=lambda system: status.update(f"scoring {system}"))
     console.print(rich_table(rows))
     if out is not None:
-        from memalpha.rl.checkpoint import write_whole, writing
-
         with writing(out):
             write_whole(out, markdown_table(rows) + "\n")
 
@@ -106,5 +116,5 @@ def show_episode(name: str, data: str, *, tokens: int, seed: int, budget: float 
     torch.set_num_threads(threads)
     model = open_model(name)
     episodes: Sequence[Episode] = open_episodes(data, tokens=tokens, episodes=1, seed=seed)
-    traces = writer_system(name, model, budget=budget).run(episodes)
+    traces = writer_system(name, model, budget=budget, config=config_of(name)).run(episodes)
     Console().print(show_trace(traces[0]))

@@ -119,11 +119,11 @@ def branched(
 def per_call(
     values: Sequence[Sequence[Sequence[float]]], tools: Sequence[Sequence[Sequence[str]]]
 ) -> list[list[list[float]]]:
-    """Advantages of calls from their values, both [G][T][calls]: less the mean call of the same tool, over one deviation.
+    """Advantages of calls from their values, both [G][T][calls]: less the mean of the same tool, over one deviation.
 
-    They say which inserts are better than other inserts and which updates than other updates. How many calls there should be,
-    and of which tool, is left to the advantage of the whole completion: early in training most updates hit the wrong entry, and
-    a common baseline would end them all before the right ones are found.
+    They say which inserts are better than other inserts and which updates than other updates. How many calls there
+    should be, and of which tool, is left to the advantage of the whole completion: early in training most updates hit
+    the wrong entry, and a common baseline would end them all before the right ones are found.
     """
     by_tool: dict[str, list[float]] = {}
     for value, tool in zip(_flat(values), _flat(tools), strict=True):

@@ -46,7 +46,7 @@ class Mixture:
     """Share of the chunks whose prompt names a few words; then just the lines with one of them are kept."""
 
 
-def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:  # noqa: B008  (frozen)
+def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:
     """An endless stream, the same for the same seed and mixture."""
     rng = random.Random(seed)
     while True:
