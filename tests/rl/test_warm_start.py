@@ -186,9 +186,9 @@ def test_the_policy_has_about_a_million_parameters_and_the_same_ones_for_a_seed(
 
 def test_demonstrations_can_be_learned(corpus: Corpus, tiny_policy: Path) -> None:
     network = load_local(tiny_policy).network
-    options = {"epochs": 1, "batch_tokens": 3000, "peak_rate": 0.2}  # few steps, so that the rate rises fast
-    first = train(network, corpus, **options)  # type: ignore[arg-type]
-    second = train(network, corpus, **options)  # type: ignore[arg-type]
+    options = {"batch_tokens": 3000, "peak_rate": 0.2}  # few steps, so that the rate rises fast
+    first = train(network, [corpus], **options)  # type: ignore[arg-type]
+    second = train(network, [corpus], **options)  # type: ignore[arg-type]
     assert first < 7.7  # the logarithm of 2048 is 7.62
     assert second < first - 1.0
     assert second < 3.5

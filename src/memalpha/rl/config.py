@@ -37,7 +37,7 @@ class RunConfig:
 
     model: str = "nano-warm"
     """A shipped name (nano, nano-warm) or the folder of a causal language model."""
-    steps: int = 40
+    steps: int = 45
     """Rounds of sampling and learning."""
     seed: int = 0
     """Decides episodes, sampling and order; the same seed gives the same run on the same machine."""
@@ -57,7 +57,7 @@ class DataConfig:
 
     source: str = "world"
     """"world" for the synthetic one, else a file or folder: Episode JSONL, SQuAD or HotpotQA."""
-    tokens: int = 500
+    tokens: int = 440
     """Length of a world episode; ignored for files."""
     validation_episodes: int = 16
     """Held out from training; of files at most a tenth."""
@@ -78,7 +78,7 @@ class WriterSection:
 class RolloutConfig:
     """How experience is gathered."""
 
-    episodes: int = 16
+    episodes: int = 12
     """Different episodes of one step."""
     group: int = 8
     """Samples of each episode, compared with each other (GRPO, arXiv:2402.03300)."""
@@ -98,7 +98,7 @@ class RewardConfig:
     """β, weight of r3."""
     content: float = 0.1
     """γ, weight of r4."""
-    call_credit: float = 0.7
+    call_credit: float = 0.85
     """Share of the advantage of a call that is the value of that very call (`memalpha.credit`); 0 is the paper's."""
     credit: float = 0.7
     """Share of r1 and r3 that a step earns by the questions on its own chunk; 0 is the paper's."""
@@ -119,10 +119,10 @@ class OptimConfig:
     """Above clip_low: clip-higher (DAPO, arXiv:2503.14476)."""
     kl: float = 0.0
     """Weight of the k3 distance to the initial policy."""
-    rate: float = 5e-4
+    rate: float = 1e-3
     """Peak learning rate of AdamW, reached after warm_up steps."""
     warm_up: int = 2
-    minibatches: int = 2
+    minibatches: int = 6
     """Optimiser updates of one step."""
     micro_batch_tokens: int = 12_000
     """Lower it when memory runs out; changes nothing else."""

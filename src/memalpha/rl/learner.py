@@ -24,6 +24,8 @@ from memalpha.rl.rollout import Row
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
+STOP_KL = 0.03
+"""Nats a token: a policy this far from the one that sampled learns nothing more from the same rows (as PPO stops early)."""
 
 
 class Learner:
@@ -70,7 +72,7 @@ class Learner:
         self._reference = copy.deepcopy(frozen).requires_grad_(False) if optim.kl > 0 else None
 
     def update(self, rows: Sequence[Row], *, seed: int) -> dict[str, float]:
-        """`optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite."""
+        """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite."""
         if not rows:
             return {}
         order = list(range(len(rows)))
@@ -80,6 +82,8 @@ class Learner:
         for part in parts:
             if part:
                 metrics.append(self._update_once([rows[at] for at in part]))
+                if metrics[-1]["approx_kl"] > STOP_KL:
+                    break
         means = {name: sum(each[name] for each in metrics) / len(metrics) for name in metrics[0]}
         return means | {"ratio_max": max(each["ratio_max"] for each in metrics)}
 

@@ -11,6 +11,7 @@ import json
 import logging
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +23,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedTokenizerFast
 
 from memalpha.data.world import make_episode
-from memalpha.rl.demonstrations import demonstrations
+from memalpha.rl.demonstrations import Mixture, demonstrations
 from memalpha.rl.nano_text import CALL_TOKENS, prose_lines
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,14 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<|write|>{% endif %}"
 )
 VOCABULARY = 2048
+STAGES = (
+    (Mixture(copying=0.07, focused=0.0), 0.2),
+    (Mixture(copying=0.6, focused=0.0), 0.25),
+    (Mixture(copying=0.07, focused=0.0), 0.25),
+    (Mixture(copying=0.07, focused=0.75), 0.2),
+    (Mixture(copying=0.07, focused=0.4), 0.1),
+)
+"""What is taught in which order, with the share of the demonstrations: grammar, copying, both, choosing by content."""
 MAX_TOKENS = 640
 """Longer demonstrations are left out."""
 
@@ -80,12 +89,12 @@ class Corpus:
         return np.concatenate([[0], np.cumsum(self.lengths_N)[:-1]])
 
 
-def encode(tokenizer_file: Path, seed: int, count: int) -> Corpus:
+def encode(tokenizer_file: Path, seed: int, count: int, mixture: Mixture = Mixture()) -> Corpus:  # noqa: B008  (frozen)
     """`count` demonstrations as token ids: prompt, write token, completion, end token."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     write, end = tokenizer.token_to_id(WRITE), tokenizer.token_to_id(END)
     rows, prompts = [], []
-    for shown in demonstrations(seed):
+    for shown in demonstrations(seed, mixture):
         prompt = [*tokenizer.encode(shown.prompt).ids, write]
         row = [*prompt, *tokenizer.encode(shown.completion).ids, end]
         if len(row) <= MAX_TOKENS:
@@ -101,7 +110,7 @@ def encode(tokenizer_file: Path, seed: int, count: int) -> Corpus:
 
 
 def new_policy(seed: int) -> Lfm2ForCausalLM:
-    """1.1 million parameters: short convolutions of width 3 alternate with attention (docs/concepts.md says why)."""
+    """1.1 million parameters: convolutions about as wide as a line alternate with attention (docs/concepts.md says why)."""
     torch.manual_seed(seed)
     return Lfm2ForCausalLM(
         Lfm2Config(
@@ -113,7 +122,7 @@ def new_policy(seed: int) -> Lfm2ForCausalLM:
             layer_types=["conv", "full_attention", "conv", "full_attention"],
             num_attention_heads=4,
             num_key_value_heads=4,
-            conv_L_cache=3,
+            conv_L_cache=16,
             max_position_embeddings=8192,
             tie_word_embeddings=True,
             pad_token_id=0,
@@ -125,27 +134,26 @@ def new_policy(seed: int) -> Lfm2ForCausalLM:
 
 def train(
     model: Lfm2ForCausalLM,
-    corpus: Corpus,
+    stages: Sequence[Corpus],
     *,
-    epochs: int,
-    batch_tokens: int = 8192,
-    peak_rate: float = 3e-3,
+    batch_tokens: int = 5000,
+    peak_rate: float = 2e-3,
     prompt_weight: float = 0.1,
     seed: int = 0,
 ) -> float:
-    """Teach the demonstrations; prompt tokens count a tenth.
+    """Teach the demonstrations, stage by stage; prompt tokens count a tenth.
 
     Returns the mean completion loss of the last 100 steps, in nats.
     """
     rng = random.Random(seed)
-    batches = [batch for _ in range(epochs) for batch in _batches(corpus, batch_tokens, rng)]
+    batches = [(corpus, batch) for corpus in stages for batch in _batches(corpus, batch_tokens, rng)]
     optimiser = torch.optim.AdamW(model.parameters(), lr=peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / 200) * max(0.02, 1 - step / len(batches))
     )
     recent: list[float] = []
     started, seen = time.monotonic(), 0
-    for step, rows in enumerate(batches):
+    for step, (corpus, rows) in enumerate(batches):
         ids_BL, weights_BL = _tensors(corpus, rows, prompt_weight)
         with torch.autocast("cpu", torch.bfloat16):
             logits_BLV = model(input_ids=ids_BL[:, :-1]).logits
@@ -196,12 +204,25 @@ def _tensors(corpus: Corpus, rows: list[int], prompt_weight: float) -> tuple[tor
     return ids_BL, weights_BL
 
 
+def _stage(options: argparse.Namespace, number: int, mixture: Mixture, share: float) -> Corpus:
+    """The demonstrations of one stage, encoded in several processes."""
+    shards, file = 10, options.out / "tokenizer.json"
+    count = round(options.samples * share / shards)
+    jobs = [(file, options.seed * 1000 + number * 100 + shard, count, mixture) for shard in range(shards)]
+    with get_context("spawn").Pool(options.threads) as pool:
+        parts = pool.starmap(encode, jobs)
+    return Corpus(
+        ids=np.concatenate([part.ids for part in parts]),
+        lengths_N=np.concatenate([part.lengths_N for part in parts]),
+        prompt_lengths_N=np.concatenate([part.prompt_lengths_N for part in parts]),
+    )
+
+
 def main() -> None:
     """Make the tokenizer, the corpus and the warm start, and write them to a folder."""
     parser = argparse.ArgumentParser(description="Make the nano policy and its warm start from generated text.")
     parser.add_argument("--out", type=Path, required=True, help="folder for tokenizer and weights")
-    parser.add_argument("--samples", type=int, default=120_000, help="demonstrations")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=150_000, help="demonstrations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -209,21 +230,13 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(options.out, seed=options.seed)
-    shards = 20
-    jobs = [(options.out / "tokenizer.json", options.seed * 1000 + n, options.samples // shards) for n in range(shards)]
-    with get_context("spawn").Pool(options.threads) as pool:
-        parts = pool.starmap(encode, jobs)
-    corpus = Corpus(
-        ids=np.concatenate([part.ids for part in parts]),
-        lengths_N=np.concatenate([part.lengths_N for part in parts]),
-        prompt_lengths_N=np.concatenate([part.prompt_lengths_N for part in parts]),
-    )
-    log.info("%d demonstrations, %.1fM tokens", len(corpus.lengths_N), len(corpus.ids) / 1e6)
+    stages = [_stage(options, number, mixture, share) for number, (mixture, share) in enumerate(STAGES)]
+    log.info("%.1fM tokens", sum(len(stage.ids) for stage in stages) / 1e6)
     model = new_policy(options.seed)
-    loss = train(model, corpus, epochs=options.epochs, seed=options.seed)
+    loss = train(model, stages, seed=options.seed)
     model.bfloat16().save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
-    facts = {"completion_loss_nats": loss, "demonstrations": len(corpus.lengths_N), "tokens": len(corpus.ids)}
+    facts = {"completion_loss_nats": loss, "tokens": sum(len(stage.ids) for stage in stages)}
     (options.out / "warm_start.json").write_text(json.dumps(facts, indent=2) + "\n")
     log.info("completion loss %.3f nats", loss)
 
