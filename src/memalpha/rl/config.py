@@ -37,7 +37,7 @@ class RunConfig:
 
     model: str = "nano-warm"
     """A shipped name (nano, nano-warm) or the folder of a causal language model."""
-    steps: int = 45
+    steps: int = 40
     """Rounds of sampling and learning."""
     seed: int = 0
     """Decides episodes, sampling and order; the same seed gives the same run on the same machine."""

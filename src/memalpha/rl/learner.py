@@ -24,7 +24,7 @@ from memalpha.rl.rollout import Row
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
-STOP_KL = 0.03
+STOP_KL = 0.08
 """Nats a token: a policy this far from the one that sampled learns nothing more from the same rows (as PPO stops early)."""
 
 
@@ -54,6 +54,7 @@ class Learner:
         self.precision = precision
         self.temperature = temperature
         self.updates = 0
+        self._rate = optim.rate
         # Weights that were mapped from a file lie in memory as they lie there, and how they lie decides how kernels
         # round: in memory of its own a policy that was saved and loaded again goes on to the last digit.
         for parameter in model.network.parameters():
@@ -71,8 +72,12 @@ class Learner:
         frozen = (reference or model).network
         self._reference = copy.deepcopy(frozen).requires_grad_(False) if optim.kl > 0 else None
 
-    def update(self, rows: Sequence[Row], *, seed: int) -> dict[str, float]:
-        """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite."""
+    def update(self, rows: Sequence[Row], *, seed: int, progress: float = 0.0) -> dict[str, float]:
+        """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite.
+
+        `progress` is the share of the run that is over, in [0, 1]: the learning rate falls with it to a fifth.
+        """
+        self._rate = self.optim.rate * (1.0 - 0.8 * progress)
         if not rows:
             return {}
         order = list(range(len(rows)))
@@ -108,7 +113,7 @@ class Learner:
                 "a new run with a lower optim.rate, and with the policy folder of the last checkpoint as run.model"
             )
         for group in self.optimiser.param_groups:
-            group["lr"] = self.optim.rate * min(1.0, (self.updates + 1) / max(1, self.optim.warm_up))
+            group["lr"] = self._rate * min(1.0, (self.updates + 1) / max(1, self.optim.warm_up))
         self.optimiser.step()
         self.updates += 1
         return {

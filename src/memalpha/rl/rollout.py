@@ -164,7 +164,7 @@ class Collector:
             call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens)
             for trace in traces
         ]
-        tools = [[[call.name for call in step.calls] for step in trace.steps] for trace in traces]
+        tools = [[_names(step) for step in trace.steps] for trace in traces]
         return advantage.per_call(values, tools)
 
     def _branches(
@@ -204,6 +204,11 @@ def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
 
 def _teaches(row: Row) -> bool:
     return any(abs(value) > advantage.ROUNDING for value in row.token_advantages or (row.advantage,))
+
+
+def _names(step: Step) -> list[str]:
+    """The tool of each call that succeeded, empty for one that failed."""
+    return [call.name if result.ok else "" for call, result in zip(step.calls, step.results, strict=True)]
 
 
 def _row(step: Step, value: float, group: int, call_values: Sequence[float] | None = None, share: float = 0.0) -> Row:

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memalpha.cli.measure import config_of, open_episodes, open_model, writer_of
+from memalpha.errors import ConfigError, ModelError
+from memalpha.rl.checkpoint import RunFolder
+from memalpha.rl.config import TrainConfig, load_config
+
+
+def test_the_shipped_models_are_there_and_differ() -> None:
+    trained, warm = open_model("nano"), open_model("nano-warm")
+    assert 1_000_000 <= sum(value.numel() for value in trained.network.parameters()) <= 3_000_000
+    assert any(
+        not a.equal(b) for a, b in zip(trained.network.parameters(), warm.network.parameters(), strict=True)
+    )
+
+
+def test_a_run_is_scored_with_the_view_that_it_was_trained_with(tmp_path: Path) -> None:
+    config = load_config(None, {"writer.newest": "5", "writer.related": "0"})
+    RunFolder(path=tmp_path / "run").open(config)
+    assert config_of(str(tmp_path / "run")) == config
+    assert config_of("nano") == TrainConfig()
+    view = writer_of(open_model("nano"), config=config).config.view
+    assert (view.newest, view.related) == (5, 0)
+
+
+def test_a_budget_is_a_share() -> None:
+    assert writer_of(open_model("nano"), 0.5).config.budget == 0.5
+    with pytest.raises(ConfigError, match="above 0, at most 1"):
+        writer_of(open_model("nano"), 1.5)
+
+
+def test_a_model_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(ModelError, match="no model could be loaded"):
+        open_model("absent")
+
+
+def test_world_episodes_are_those_of_the_test_split() -> None:
+    episodes = open_episodes("world", tokens=200, episodes=2, seed=3)
+    assert [episode.id.startswith("world-test-200-") for episode in episodes] == [True, True]

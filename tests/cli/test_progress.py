@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from memalpha.cli.progress import TrainingProgress
+
+
+def metrics(step: int) -> dict[str, float]:
+    names = ("correctness", "tools", "compression", "content", "memory_share", "inserts_per_chunk", "updates_per_chunk")
+    return {"step": step, "sampled_tokens_per_second": 812.0, **dict.fromkeys(names, 0.25)}
+
+
+def test_without_a_terminal_each_step_is_a_line_with_every_term() -> None:
+    out = io.StringIO()
+    with TrainingProgress(Console(file=out, width=200)) as progress:
+        progress.on_start(0, 2)
+        progress.on_rollout(3, 8)
+        progress.on_step(metrics(1))
+        progress.on_step({**metrics(2), "validation_score": 0.5})
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("step 1  reward r1 0.250  r2 calls 0.25  r3 compr. 0.25  r4 content 0.25  kept 25%")
+    assert "tok/s 812" in lines[0]
+    assert "s left" in lines[0]
+    assert "validation 0.500" in lines[1]
+
+
+def test_a_resumed_run_says_where_it_goes_on() -> None:
+    out = io.StringIO()
+    TrainingProgress(Console(file=out, width=120)).on_start(5, 9)
+    assert "resuming after step 5 of 9" in out.getvalue()
+
+
+def test_on_a_terminal_bars_and_table_are_drawn() -> None:
+    out = io.StringIO()
+    with TrainingProgress(Console(file=out, width=160, force_terminal=True)) as progress:
+        progress.on_start(0, 3)
+        progress.on_step(metrics(1))
+    assert "training" in out.getvalue()
+    assert "r4 content" in out.getvalue()

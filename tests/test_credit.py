@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from memalpha.agent.model import Completion, Prompt, ScriptedModel
+from memalpha.agent.parsing import render_call
+from memalpha.agent.reader import ExtractiveReader
+from memalpha.agent.writer import Writer
+from memalpha.credit import call_spans, call_values
+from memalpha.episode import Trace, run_episode
+from memalpha.records import Chunk, Episode, Question, ToolCall
+from memalpha.rewards import RewardWeights, RuleValidator
+
+WEIGHTS = RewardWeights(compression=0.5, content=0.1)
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def insert(*lines: int) -> str:
+    return render_call(ToolCall(name="memory_insert", arguments={"lines": list(lines), "memory_type": "semantic"}))
+
+
+def update(line: int, entry: int) -> str:
+    arguments = {"lines": [line], "memory_type": "semantic", "memory_id": entry}
+    return render_call(ToolCall(name="memory_update", arguments=arguments))
+
+
+def trace_of(chunks: list[str], questions: list[tuple[str, str]], completions: list[str]) -> Trace:
+    episode = Episode(
+        id="e",
+        chunks=tuple(Chunk(text=text) for text in chunks),
+        questions=tuple(Question(text=text, answers=(gold,)) for text, gold in questions),
+    )
+    return run_episode(Writer(ScriptedModel(completions)), ExtractiveReader(), episode, count_tokens=words)
+
+
+def values(trace: Trace) -> list[list[float]]:
+    return call_values(trace, weights=WEIGHTS, validator=RuleValidator(), count_tokens=words)
+
+
+def test_the_entry_that_was_answered_from_earns_and_noise_pays_its_price() -> None:
+    # One chunk of 10 words, one question: a right answer is worth 1 / 1. Each line has 5 words: price 0.5 · 5 / 10.
+    trace = trace_of(
+        ["Ann's drink is mint tea.\nThe weather was fine again."], [("What is Ann's drink?", "mint tea")], [insert(1) + insert(2)]
+    )  # fmt: skip
+    assert trace.score == 1.0
+    assert values(trace) == [[pytest.approx(1 - 0.25), pytest.approx(-0.25)]]
+
+
+def test_a_call_that_quotes_two_lines_is_worth_their_mean() -> None:
+    trace = trace_of(
+        ["Ann's drink is mint tea.\nThe weather was fine again."], [("What is Ann's drink?", "mint tea")], [insert(1, 2)]
+    )  # fmt: skip
+    assert values(trace) == [[pytest.approx((1 - 0.5) / 2)]]
+
+
+def test_unfit_text_and_failed_calls_are_charged() -> None:
+    # Two calls: the question is unfit for r4 (0.1 / 2) and costs 0.5 · 3 / 3; the duplicate fails (1 / 2).
+    trace = trace_of(["Where were we?"], [("What is it?", "nothing")], [insert(1) + insert(1)])
+    assert values(trace) == [[pytest.approx(-0.5 - 0.05), pytest.approx(-0.5)]]
+
+
+def test_an_update_that_removes_an_answer_is_charged_and_the_insert_is_not() -> None:
+    # Two chunks, one question: a question is worth 2 / 1. The update replaced the gold answer by something else.
+    trace = trace_of(
+        ["Ann's drink is mint tea.", "Ann's boat is called Hiore."],
+        [("What is Ann's drink?", "mint tea")],
+        [insert(1), update(1, 1)],
+    )
+    assert trace.score == 0.0
+    assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(-2.0 - 0.5)]]
+
+
+def test_the_update_that_mended_a_fact_earns_what_is_answered_from_it() -> None:
+    trace = trace_of(
+        ["Ann's drink is mint tea.", "Not mint tea: Ann's drink is cider."],
+        [("What is Ann's drink?", "cider")],
+        [insert(1), update(1, 1)],
+    )
+    assert trace.score == 1.0
+    assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(2.0 - 0.5)]]
+
+
+def test_a_step_without_calls_has_no_values() -> None:
+    trace = trace_of(["Hello."], [("What is it?", "nothing")], [""])
+    assert values(trace) == [[]]
+
+
+def test_spans_of_calls_in_sampled_tokens() -> None:
+    text = "so " + insert(1) + insert(2)
+    cut = len("so " + insert(1))
+
+    class Offsets(ScriptedModel):
+        def complete(self, prompts: object, sampling: object) -> list[Completion]:  # type: ignore[override]
+            return [Completion(text=text, token_ids=(1, 2, 3, 4, 5), offsets=(0, 3, 10, cut, cut + 5))]
+
+    episode = Episode(id="e", chunks=(Chunk(text="a b c\nd e f"),), questions=(Question(text="q", answers=("x",)),))
+    trace = run_episode(Writer(Offsets([])), ExtractiveReader(), episode, count_tokens=words)
+    assert call_spans(trace.steps[0]) == [(1, 3), (3, 5)]
+
+
+def test_without_offsets_there_are_no_spans() -> None:
+    trace = trace_of(["a b c"], [("q?", "x")], [insert(1)])
+    assert trace.steps[0].prompt == Prompt(messages=trace.steps[0].prompt.messages)
+    assert call_spans(trace.steps[0]) == []
