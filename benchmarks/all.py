@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, then the tables. A few hours on 2 cores; finished runs are not repeated.
 
-    python benchmarks/all.py [--data ../shared/data]
+python benchmarks/all.py [--data ../shared/data]
 """
 
 from __future__ import annotations

@@ -27,10 +27,13 @@ VARIANTS: dict[str, dict[str, str]] = {
         "reward.call_credit": "0.0",
         "optim.clip_high": "0.2",
     },
-    "trajectory": {"optim.estimator": "trajectory", "reward.credit": "0.0",
-        "reward.call_credit": "0.0"},
-    "branched": {"optim.estimator": "branched", "rollout.branches": "2", "reward.credit": "0.0",
-        "reward.call_credit": "0.0"},
+    "trajectory": {"optim.estimator": "trajectory", "reward.credit": "0.0", "reward.call_credit": "0.0"},
+    "branched": {
+        "optim.estimator": "branched",
+        "rollout.branches": "2",
+        "reward.credit": "0.0",
+        "reward.call_credit": "0.0",
+    },
 }
 NAMES = {
     "world": "per step, own credit (default)",

@@ -2,7 +2,8 @@
 
     python benchmarks/length.py
 
-Every length is scored on the same kind of test episodes; the reader is the same. Seconds are for writing and reading together.
+Every length is scored on the same kind of test episodes; the reader is the same. Seconds are for writing and reading
+together.
 """
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ def main() -> None:
         model = open_model(name)
         for multiple in options.multiples:
             tests = make_episodes(EPISODES[multiple], seed=TEST_SEED, tokens=unit * multiple, split=Split.TEST)
-            systems = [writer_system("After RL (greedy)", model), *(baseline_systems(model) if name == options.models[0] else [])]
+            systems = [
+                writer_system("After RL (greedy)", model),
+                *(baseline_systems(model) if name == options.models[0] else []),
+            ]
             scores, _ = compare(systems, tests)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             rows += [row(each, model=name, multiple=multiple, tokens=unit * multiple, peak_mib=peak) for each in scores]
-            print(multiple, [(each.system, round(each.score, 3), round(each.seconds, 1)) for each in scores], flush=True)
+            print(
+                multiple, [(each.system, round(each.score, 3), round(each.seconds, 1)) for each in scores], flush=True
+            )
             save("length", rows, seeds=[TEST_SEED])
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/real_text.py --data ../shared/data --seeds 0 1 2
 
-Trains on the train files with write budgets of 25, 50 and 75% in turn, scores on the test files. At 100% nothing is left to
-choose. Every system stores quoted lines only and is read by the same reader.
+Trains on the train files with write budgets of 25, 50 and 75% in turn, scores on the test files. At 100% nothing
+is left to choose. Every system stores quoted lines only and is read by the same reader.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def load_pair(data: Path, name: str) -> tuple[list[Episode], list[Episode]]:
     """Training and test episodes; training ones are shorter, so that a step is."""
     if name == "squad":
         files = "train_squad_v1.1_dev.jsonl.gz", "test_squad_v1.1_dev.jsonl.gz"
-        training = squad.load(data / "squad" / files[0], paragraphs_per_episode=4, questions_per_paragraph=4, max_chunk_tokens=300)
+        training = squad.load(
+            data / "squad" / files[0], paragraphs_per_episode=4, questions_per_paragraph=4, max_chunk_tokens=300
+        )
         tests = squad.load(data / "squad" / files[1], max_chunk_tokens=300)
     else:
         files = "train_hf.jsonl.gz", "test_hf.jsonl.gz"
@@ -48,9 +50,7 @@ def evidence_only(episode: Episode, spare: int = 2) -> Episode:
     wanted = sorted({at for question in episode.questions for at in question.evidence})
     kept = sorted({*wanted, *[at for at in range(len(episode.chunks)) if at not in wanted][:spare]})
     place = {at: number for number, at in enumerate(kept)}
-    questions = tuple(
-        replace(each, evidence=tuple(place[at] for at in each.evidence)) for each in episode.questions
-    )
+    questions = tuple(replace(each, evidence=tuple(place[at] for at in each.evidence)) for each in episode.questions)
     return replace(episode, chunks=tuple(episode.chunks[at] for at in kept), questions=questions)
 
 
@@ -88,7 +88,10 @@ def score_rules(tests: Sequence[Episode]) -> list[dict[str, object]]:
     whole: list[System] = [rag(count), sentence_control(count)]
     found = [row(each, share=1.0, seed=None) for each in compare(whole, tests)[0]]
     for share in SHARES[:-1]:
-        chosen: list[System] = [lead_selection(count, share), *(random_selection(count, share, seed=n) for n in range(3))]
+        chosen: list[System] = [
+            lead_selection(count, share),
+            *(random_selection(count, share, seed=n) for n in range(3)),
+        ]
         for at, each in enumerate(compare(chosen, tests)[0]):
             found.append(row(each, share=share, seed=at - 1 if at else None))
     return found

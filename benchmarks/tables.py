@@ -1,6 +1,6 @@
 """Turns benchmarks/results/*.json into docs/results.md and its plots, and puts the first table into the README.
 
-    python benchmarks/tables.py
+python benchmarks/tables.py
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    parts = ["# Results\n", "Every figure is made by a script; each section names it. Intervals are explained in [evaluate](evaluate.md).\n"]
+    parts = [
+        "# Results\n",
+        "Every figure is made by a script; each section names it. "
+        "Intervals are explained in [evaluate](evaluate.md).\n",
+    ]
     for name, section in (("world", world), ("length", length), ("estimators", estimators), ("real_text", real_text)):
         found = load(name)
         if found:
@@ -40,7 +44,8 @@ def provenance(found: Row) -> str:
     machine = found["machine"]
     return (
         f"Made at commit `{found['commit']}` by `{found['command']}`, seeds {', '.join(map(str, found['seeds']))}, on "
-        f"{machine['processor']} with {machine['cores']} cores ({machine['threads']} threads used), torch {machine['torch']}.\n"
+        f"{machine['processor']} with {machine['cores']} cores ({machine['threads']} threads used), "
+        f"torch {machine['torch']}.\n"
     )
 
 
@@ -97,8 +102,8 @@ def world(rows: Sequence[Row]) -> str:
     groups = {name: group for (name,), group in grouped(rows, "system").items()}
     lines = ["## The world: before and after RL, against baselines\n", world_table(rows)]
     lines.append(
-        "± is Student's 95% interval over the seeds of training; brackets are the bootstrap interval over episodes of a "
-        f"system without training. {rows[0]['episodes']} test episodes, names and values never seen in training.\n"
+        "± is Student's 95% interval over the seeds of training; brackets are the bootstrap interval over episodes "
+        f"of a system without training. {rows[0]['episodes']} test episodes, names and values never seen in training.\n"
     )
     for kind in ("sampled", "greedy"):
         before, after = groups.get(f"Warm start ({kind})"), groups.get(f"After RL ({kind})")
@@ -129,15 +134,17 @@ def length(rows: Sequence[Row]) -> str:
     writer = [cells[systems[0], multiple] for multiple in multiples]
     base = writer[0]["score"]
     lines += [
-        f"- {row['multiple']}×: {row['score'] / base:.0%} of the score at 1×; {row['episodes']} episode(s) written and read in "
-        f"{row['seconds']:.0f} s, peak {row['peak_mib']:.0f} MiB."
+        f"- {row['multiple']}×: {row['score'] / base:.0%} of the score at 1×; {row['episodes']} episode(s) written and "
+        f"read in {row['seconds']:.0f} s, peak {row['peak_mib']:.0f} MiB."
         for row in writer
     ]
     figure, axes = plt.subplots(figsize=(6, 3.2))
     for system in systems:
         points = [(cells[system, m]["tokens"], cells[system, m]["score"]) for m in multiples if (system, m) in cells]
         axes.plot(*zip(*points, strict=True), marker="o", label=system)
-    axes.set(xscale="log", xlabel="episode length (tokens)", ylabel="score", ylim=(0, 1.02), title="Score against length")
+    axes.set(
+        xscale="log", xlabel="episode length (tokens)", ylabel="score", ylim=(0, 1.02), title="Score against length"
+    )
     return "\n".join(lines) + "\n\n" + finish(figure, axes, "length")
 
 
@@ -150,7 +157,14 @@ def estimators(rows: Sequence[Row]) -> str:
              spread([float(row["steps_to_90_percent"]) for row in group], ".1f"),
              spread([row["write_rate"] for row in group], ".2f"), spread([row["memory_share"] for row in group], ".2f")]
         )  # fmt: skip
-    head = ["credit assignment", "final training score", "validation score (greedy)", "steps to 90% of its own final", "write rate", "kept"]
+    head = [
+        "credit assignment",
+        "final training score",
+        "validation score (greedy)",
+        "steps to 90% of its own final",
+        "write rate",
+        "kept",
+    ]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     for at, ((name,), group) in enumerate(groups.items()):
         for number, row in enumerate(group):
@@ -160,7 +174,11 @@ def estimators(rows: Sequence[Row]) -> str:
     left.set(xlabel="step", ylabel="score r1 (sampled)", title="Learning curves, one line a seed", ylim=(0, 1))
     right.set(xlabel="step", ylabel="share of the raw text kept", title="Memory", ylim=(0, 1))
     text = "## Credit assignment: the paper's pooled estimator against the default\n\n" + table(head, body) + "\n"
-    return text + "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n" + finish(figure, left, "estimators")
+    return (
+        text
+        + "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n"
+        + finish(figure, left, "estimators")
+    )
 
 
 def real_text(rows: Sequence[Row]) -> str:
@@ -171,15 +189,12 @@ def real_text(rows: Sequence[Row]) -> str:
         body = []
         series: dict[str, list[Row]] = {}
         for row in own:
-            series.setdefault(row["system"].split(" ")[0] if row["system"][-1] == "%" else row["system"], []).append(row)
+            series.setdefault(row["system"].split(" ")[0] if row["system"][-1] == "%" else row["system"], []).append(
+                row
+            )
         for title, found in series.items():
             cells = {share: [row for row in found if row["share"] == share] for share in (0.25, 0.5, 0.75, 1.0)}
-            body.append(
-                [title, *[
-                    f"{spread([row['score'] for row in each])} ({sum(row['memory_share'] for row in each) / len(each):.0%})" if each else ""
-                    for each in cells.values()
-                ]]
-            )  # fmt: skip
+            body.append([title, *map(score_and_share, cells.values())])
             points = [
                 (sum(row["memory_share"] for row in each) / len(each), sum(row["score"] for row in each) / len(each))
                 for each in cells.values() if each
@@ -190,6 +205,14 @@ def real_text(rows: Sequence[Row]) -> str:
         axes.set(xlabel="share of the raw text kept", ylabel="score", title=f"{name}: score against memory")
         text += finish(figure, axes, f"real-{name}")
     return text
+
+
+def score_and_share(rows: Sequence[Row]) -> str:
+    """Score and, in parentheses, the share of the raw text that was kept; empty without rows."""
+    if not rows:
+        return ""
+    share = sum(row["memory_share"] for row in rows) / len(rows)
+    return f"{spread([row['score'] for row in rows])} ({share:.0%})"
 
 
 def finish(figure: Any, axes: Any, name: str) -> str:

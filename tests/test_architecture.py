@@ -20,6 +20,7 @@ FLOORS = (
     {"rl", "evaluation"},
     {"serve"},
     {"cli"},
+    {"__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

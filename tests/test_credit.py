@@ -43,16 +43,20 @@ def values(trace: Trace) -> list[list[float]]:
 def test_the_entry_that_was_answered_from_earns_and_noise_pays_its_price() -> None:
     # One chunk of 10 words, one question: a right answer is worth 1 / 1. Each line has 5 words: price 0.5 · 5 / 10.
     trace = trace_of(
-        ["Ann's drink is mint tea.\nThe weather was fine again."], [("What is Ann's drink?", "mint tea")], [insert(1) + insert(2)]
-    )  # fmt: skip
+        ["Ann's drink is mint tea.\nThe weather was fine again."],
+        [("What is Ann's drink?", "mint tea")],
+        [insert(1) + insert(2)],
+    )
     assert trace.score == 1.0
     assert values(trace) == [[pytest.approx(1 - 0.25), pytest.approx(-0.25)]]
 
 
 def test_a_call_that_quotes_two_lines_is_worth_their_mean() -> None:
     trace = trace_of(
-        ["Ann's drink is mint tea.\nThe weather was fine again."], [("What is Ann's drink?", "mint tea")], [insert(1, 2)]
-    )  # fmt: skip
+        ["Ann's drink is mint tea.\nThe weather was fine again."],
+        [("What is Ann's drink?", "mint tea")],
+        [insert(1, 2)],
+    )
     assert values(trace) == [[pytest.approx((1 - 0.5) / 2)]]
 
 

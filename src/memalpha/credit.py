@@ -1,15 +1,16 @@
 """Which call earned what: the part of an episode's reward that would be missing without one single call.
 
-A completion holds several calls, and a reward for the whole of it praises noise that was stored beside a fact. Here each call
-is valued on its own: by the answers that were read from what it wrote, less its price in tokens, less what it destroyed.
-Related: hindsight credit to the operation that made the evidence (Mem-T, arXiv:2601.23014; Fine-Mem, arXiv:2601.08435). The
-rules are ours. No label of the writer's work is needed: only what the reader was shown, what it answered and the gold answers.
+A completion holds several calls, and a reward for the whole of it praises noise that was stored beside a fact. Here
+each call is valued on its own: by the answers that were read from what it wrote, less its price in tokens, less what it
+destroyed. Related: hindsight credit to the operation that made the evidence (Mem-T, arXiv:2601.23014; Fine-Mem,
+arXiv:2601.08435). The rules are ours. No label of the writer's work is needed: only what the reader was shown, what it
+answered and the gold answers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memalpha.agent.reader import Answer
@@ -36,37 +37,24 @@ def call_values(
 ) -> list[list[float]]:
     """For each step the value of each of its calls, in the unit of the step's own reward.
 
-    A question that was answered with score s is worth s · (chunks / questions), shared by the calls that last wrote the shown
-    entries in which the answer stands. A question whose gold answer stood in a text that an update or a delete removed charges
-    that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of the chunk, and its part of r2
-    when it failed and of γ·r4 when its text is unfit.
+    A question that was answered with score s is worth s · (chunks / questions), shared by the calls that last wrote the
+    shown entries in which the answer stands. A question whose gold answer stood in a text that an update or a delete
+    removed charges that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of the
+    chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
     """
-    unit = len(trace.episode.chunks) / len(trace.episode.questions)
+    written = tuple(_written(trace))
     values = [[0.0] * len(step.calls) for step in trace.steps]
-    written = list(_written(trace))
-    last = {_key(each.operation): each.place for each in written}
-    removed = [each for each in written if each.operation.before is not None]
-    for question, answer, score in zip(trace.episode.questions, trace.answers, trace.scores, strict=True):
-        if score > 0:
-            earners = [last[key] for key in _supporting(trace, answer) if key in last]
-            for step, call in earners:
-                values[step][call] += score * unit / len(earners)
-        if score < 1:
-            guilty = [each.place for each in removed if _lost(each.operation, question.answers)]
-            for step, call in guilty:
-                values[step][call] -= (1 - score) * unit / len(guilty)
+    for (at, call), share in _shares(trace, written):
+        values[at][call] += share
     for each in written:
-        step, call = each.place
-        chunk_tokens = count_tokens(trace.episode.chunks[trace.steps[step].index].text)
-        values[step][call] -= weights.compression * count_tokens(each.operation.after or "") / chunk_tokens
+        at, call = each.place
+        net = values[at][call] - _price(trace, each, weights, count_tokens)
         if not validator.valid(each.operation):
-            values[step][call] -= weights.content / len(trace.steps[step].calls)
+            net -= weights.content / len(trace.steps[at].calls)
         # A call that quotes several lines is worth their mean, or quoting noise along with a fact would pay.
-        values[step][call] /= max(1, len(each.operation.provenance.lines))
-    for at, step in enumerate(trace.steps):
-        for call, result in enumerate(step.results):
-            if not result.ok:
-                values[at][call] -= 1.0 / len(step.results)
+        values[at][call] = net / max(1, len(each.operation.provenance.lines))
+    for at, call in _failed(trace):
+        values[at][call] -= 1.0 / len(trace.steps[at].results)
     return values
 
 
@@ -91,6 +79,30 @@ def _written(trace: Trace) -> Iterator[_Written]:
         for call, result in enumerate(step.results):
             if result.ok:
                 yield _Written((at, call), next(operations))
+
+
+def _failed(trace: Trace) -> Iterator[_Place]:
+    for at, step in enumerate(trace.steps):
+        yield from ((at, call) for call, result in enumerate(step.results) if not result.ok)
+
+
+def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place, float]]:
+    """What each question brings a call, or takes from it, question by question."""
+    unit = len(trace.episode.chunks) / len(trace.episode.questions)
+    last = {_key(each.operation): each.place for each in written}
+    for question, answer, score in zip(trace.episode.questions, trace.answers, trace.scores, strict=True):
+        if score > 0:
+            earners = [last[key] for key in _supporting(trace, answer) if key in last]
+            yield from ((place, score * unit / len(earners)) for place in earners)
+        if score < 1:
+            guilty = [each.place for each in written if _lost(each.operation, question.answers)]
+            yield from ((place, -(1 - score) * unit / len(guilty)) for place in guilty)
+
+
+def _price(trace: Trace, written: _Written, weights: RewardWeights, count_tokens: Count) -> float:
+    """What the tokens of a call cost, as a share of its chunk."""
+    chunk = trace.episode.chunks[trace.steps[written.place[0]].index]
+    return weights.compression * count_tokens(written.operation.after or "") / count_tokens(chunk.text)
 
 
 def _key(operation: Operation) -> tuple[MemoryKind, int | None]:

@@ -13,9 +13,7 @@ from memalpha.rl.config import TrainConfig, load_config
 def test_the_shipped_models_are_there_and_differ() -> None:
     trained, warm = open_model("nano"), open_model("nano-warm")
     assert 1_000_000 <= sum(value.numel() for value in trained.network.parameters()) <= 3_000_000
-    assert any(
-        not a.equal(b) for a, b in zip(trained.network.parameters(), warm.network.parameters(), strict=True)
-    )
+    assert any(not a.equal(b) for a, b in zip(trained.network.parameters(), warm.network.parameters(), strict=True))
 
 
 def test_a_run_is_scored_with_the_view_that_it_was_trained_with(tmp_path: Path) -> None:

@@ -147,7 +147,13 @@ def test_branched_by_hand() -> None:
     assert_allclose(got.branch_BK, [[-0.75, 0, 0.75], [-0.75, 0, 0.75]], atol=1e-5)
 
 
-def test_per_call_by_hand() -> None:
+@pytest.fixture
+def whole_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the mean of a tool's calls is taken off."""
+    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
+
+
+def test_per_call_by_hand(whole_mean: None) -> None:
     # Inserts 3 1 2, mean 2; updates -1 -3, mean -2. Five calls, squares 1 1 0 1 1: the deviation is the root of 4 / 5.
     values = [[[3.0, -1.0], []], [[1.0], [-3.0, 2.0]]]
     tools = [[["insert", "update"], []], [["insert"], ["update", "insert"]]]
@@ -159,6 +165,13 @@ def test_per_call_by_hand() -> None:
     assert_allclose(got[1][1], [-unit, 0.0], atol=1e-5)
 
 
+def test_a_call_that_failed_keeps_its_value(whole_mean: None) -> None:
+    # The insert is the mean of its kind; the failure is compared with none. Squares 0 and 1, half of them the variance.
+    got = per_call([[[3.0, -1.0]]], [[["insert", ""]]])
+    assert_allclose(got[0][0], [0.0, -math.sqrt(2)], atol=1e-5)
+
+
+@pytest.mark.usefixtures("whole_mean")
 @pytest.mark.parametrize("values", [[[[0.3], [0.3]]], [[[0.1 + 0.2], [0.3]]], [[[5.0], []]], [[[], []]]])
 def test_calls_that_do_not_differ_from_their_like_have_no_advantage(values: list[list[list[float]]]) -> None:
     got = per_call(values, [[["insert" for _ in calls] for calls in steps] for steps in values])

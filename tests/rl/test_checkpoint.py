@@ -19,11 +19,11 @@ from memalpha.agent.local import load_local
 from memalpha.errors import CheckpointError, OutputError
 from memalpha.rl import checkpoint
 from memalpha.rl.checkpoint import RunFolder, save_policy, write_whole, writing
-from memalpha.rl.config import OptimConfig, Precision, RunConfig, TrainConfig
+from memalpha.rl.config import OptimConfig, Precision, TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Row
 
-CONFIG = TrainConfig()
+CONFIG = TrainConfig(optim=OptimConfig(rate=5e-4))
 ROW = Row(prompt_ids=(5, 6, 3), token_ids=(9, 1), logprobs=(-7.0, -7.0), advantage=1.0, group=0)
 
 
@@ -293,7 +293,7 @@ def test_the_same_configuration_opens_the_run_again_and_steps_may_grow(run: RunF
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        (replace(CONFIG, run=RunConfig(seed=5)), "run.seed was 0 and is now 5"),
+        (replace(CONFIG, run=replace(CONFIG.run, seed=5)), "run.seed was 0 and is now 5"),
         (replace(CONFIG, optim=OptimConfig(rate=0.1)), "optim.rate was 0.0005 and is now 0.1"),
         (
             replace(CONFIG, writer=replace(CONFIG.writer, budgets=(0.5,))),
@@ -323,7 +323,7 @@ def test_budgets_are_the_same_after_a_round_through_json(tmp_path: Path) -> None
 
 
 def test_a_run_without_a_step_is_no_run_yet(run: RunFolder, learner: Learner) -> None:
-    other = replace(CONFIG, run=RunConfig(model="mended"))
+    other = replace(CONFIG, run=replace(CONFIG.run, model="mended"))
     run.open(other)
     assert run.config() == other
     run.save(learner, 1)

@@ -16,7 +16,7 @@ from memalpha.errors import ConfigError, TrainingError
 from memalpha.records import Message, Role
 from memalpha.rl.batch import micro_batches
 from memalpha.rl.config import OptimConfig, Precision
-from memalpha.rl.learner import Learner, sampled_logprobs
+from memalpha.rl.learner import STOP_KL, Learner, sampled_logprobs
 from memalpha.rl.loss import kl_k3
 from memalpha.rl.objective import Aggregation, LossKind
 from memalpha.rl.rollout import Row
@@ -199,9 +199,12 @@ def test_the_order_is_a_function_of_the_seed(model: LocalModel, monkeypatch: pyt
     rows = as_rows(sampled(model, count=8))
     learner = learner_of(model, replace(ONE_UPDATE, minibatches=4))
     orders: list[list[int]] = []
-    monkeypatch.setattr(
-        learner, "_update_once", lambda part: orders[-1].extend(rows.index(row) for row in part) or {"ratio_max": 1.0}
-    )
+
+    def once(part: list[Row]) -> dict[str, float]:
+        orders[-1] += [rows.index(row) for row in part]
+        return {"approx_kl": 0.0, "ratio_max": 1.0}
+
+    monkeypatch.setattr(learner, "_update_once", once)
     for seed in (5, 5, 6):
         orders.append([])
         learner.update(rows, seed=seed)
@@ -213,9 +216,9 @@ def test_metrics_of_several_updates_are_means_and_the_ratio_is_the_largest(
 ) -> None:
     rows = as_rows(sampled(model, count=2))
     learner = learner_of(model, replace(ONE_UPDATE, minibatches=2))
-    found = iter([{"loss": 1.0, "ratio_max": 1.5}, {"loss": 2.0, "ratio_max": 1.1}])
+    found = iter([{"approx_kl": 0.0, "ratio_max": 1.5}, {"approx_kl": 0.01, "ratio_max": 1.1}])
     monkeypatch.setattr(learner, "_update_once", lambda part: next(found))
-    assert learner.update(rows, seed=0) == {"loss": 1.5, "ratio_max": 1.5}
+    assert learner.update(rows, seed=0) == {"approx_kl": 0.005, "ratio_max": 1.5}
 
 
 def test_the_rate_warms_up(model: LocalModel) -> None:
@@ -226,6 +229,24 @@ def test_the_rate_warms_up(model: LocalModel) -> None:
         learner.update(rows, seed=seed)
         rates.append(learner.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.04])
+
+
+@pytest.mark.parametrize(("progress", "rate"), [(0.0, 0.04), (0.25, 0.032), (0.5, 0.024), (1.0, 0.008)])
+def test_the_rate_falls_to_a_fifth(model: LocalModel, progress: float, rate: float) -> None:
+    learner = learner_of(model, replace(ONE_UPDATE, rate=0.04))
+    learner.update(as_rows(sampled(model, count=2)), seed=0, progress=progress)
+    assert learner.optimiser.param_groups[0]["lr"] == pytest.approx(rate)
+
+
+def test_updates_stop_once_the_policy_is_far_from_the_one_that_sampled(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = learner_of(model, replace(ONE_UPDATE, minibatches=4))
+    drifts = iter([0.0, STOP_KL - 0.001, STOP_KL + 0.001, 0.0])
+    monkeypatch.setattr(learner, "_update_once", lambda part: {"approx_kl": next(drifts), "ratio_max": 1.0})
+    metrics = learner.update(as_rows(sampled(model, count=8)), seed=0)
+    assert next(drifts) == 0.0  # the fourth was never made
+    assert metrics["approx_kl"] == pytest.approx(2 * STOP_KL / 3)
 
 
 def test_no_rows_change_nothing(model: LocalModel) -> None:

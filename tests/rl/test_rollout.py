@@ -215,7 +215,8 @@ def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [other.token_advantages for other in others] == [(), (), ()]
 
 
-def test_the_values_of_calls_are_those_of_the_trace() -> None:
+def test_the_values_of_calls_are_those_of_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
     # Both keep one line; the one that the answer is read from is worth more, and the other less, than their mean.
     reward = replace(PLAIN, call_credit=1.0)
     rows = collect(Typist([[KEEP, insert(2)], [NOTHING, NOTHING]]), config_of(Estimator.PER_STEP, reward=reward)).rows
@@ -233,7 +234,8 @@ def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.Mo
     assert [max(row.token_advantages, key=abs) for row in rows] == pytest.approx([0.75, -0.75])
 
 
-def test_calls_that_do_not_differ_are_dropped_as_well() -> None:
+def test_calls_that_do_not_differ_are_dropped_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
     model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
     experience = collect(model, config_of(Estimator.POOLED, reward=replace(PLAIN, call_credit=0.75), std=True))
     assert experience.rows == ()

@@ -222,12 +222,13 @@ def test_a_full_disk_loses_nothing(
 
 
 def test_more_steps_go_on_from_the_end(short_run: TrainConfig, tmp_path: Path) -> None:
-    short_run = varied(short_run, run={"validate_every": 0})
-    train(short_run, tmp_path / "whole")
-    train(varied(short_run, run={"steps": 2}), tmp_path / "parts")
-    assert len(timeless(tmp_path / "parts")) == 2
-    train(short_run, tmp_path / "parts")
-    assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
+    # They are not those of a longer run, since the learning rate falls over the length of a run.
+    train(varied(short_run, run={"steps": 2}), tmp_path)
+    before = timeless(tmp_path)
+    train(varied(short_run, run={"steps": 3}), tmp_path)
+    after = timeless(tmp_path)
+    assert [row["step"] for row in after] == [1, 2, 3]
+    assert after[:2] == before
 
 
 def test_a_run_that_is_over_is_left_as_it_is(short_run: TrainConfig, tmp_path: Path) -> None:
@@ -340,6 +341,21 @@ def test_the_seed_decides_the_run(short_run: TrainConfig, tmp_path: Path) -> Non
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         train(varied(config, run={"seed": seed}), tmp_path / name)
     assert timeless(tmp_path / "one") == timeless(tmp_path / "again") != timeless(tmp_path / "other")
+
+
+def test_the_learning_rate_falls_over_the_run(
+    short_run: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    before = Learner.update
+
+    def watched(self: Learner, rows: Any, *, seed: int, progress: float) -> dict[str, float]:
+        told.append(progress)
+        return before(self, rows, seed=seed, progress=progress)
+
+    monkeypatch.setattr(Learner, "update", watched)
+    train(short_run, tmp_path)
+    assert told == [0.0, 0.25, 0.5, 0.75]
 
 
 def test_the_update_is_at_the_temperature_of_the_rollouts(short_run: TrainConfig, tmp_path: Path) -> None:

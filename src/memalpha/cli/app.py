@@ -36,7 +36,7 @@ def demo(
     overrides: Set = None,
     episodes: Annotated[int, typer.Option(min=1, help="Test episodes to score.")] = 48,
 ) -> None:
-    """Train the warm-started nano writer by reinforcement and compare it with baselines, in about 10 minutes on 2 cores.
+    """Train the warm-started nano writer by reinforcement, in about 10 minutes on 2 cores, and compare it with baselines.
 
     Measures the writer, trains it, measures it again on episodes it never saw, prints a table and writes
     runs/<name>/report.html. Started again after an interruption it goes on where it was.
@@ -56,8 +56,8 @@ def train(
 ) -> None:
     """Train a writer by reinforcement, on the synthetic world or on your own episodes.
 
-    Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/. Start the same command
-    again to resume after an interruption.
+    Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/. Start the same
+    command again to resume after an interruption.
     """
     _need_training()
     from memalpha.cli.progress import TrainingProgress
@@ -70,11 +70,13 @@ def train(
     loaded = load_config(config, settings)
     with TrainingProgress() as progress:
         run(loaded, RUNS / name, observer=progress)
-    typer.echo(f"The trained model is in {RUNS / name / 'policy'}; look at it with: memalpha show --model {RUNS / name}")
+    typer.echo(
+        f"The trained model is in {RUNS / name / 'policy'}; look at it with: memalpha show --model {RUNS / name}"
+    )
 
 
 @app.command(name="eval", epilog="Example: **memalpha eval --model runs/demo --tokens 5000 --episodes 8**")
-def evaluate(
+def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     model: Model = "nano",
     data: Data = "world",
     tokens: Annotated[int, typer.Option(help="Length of a world episode.")] = 500,
@@ -87,11 +89,10 @@ def evaluate(
 ) -> None:
     """Score a writer on held-out episodes, side by side with baselines under the same reader."""
     _need_training()
-    from memalpha.cli.measure import evaluate_model
+    from memalpha.cli.measure import Asked, evaluate_model
 
-    evaluate_model(
-        model, data, tokens=tokens, episodes=episodes, seed=seed, budget=budget, baselines=baselines, threads=threads, out=out
-    )  # fmt: skip
+    asked = Asked(data=data, tokens=tokens, episodes=episodes, seed=seed)
+    evaluate_model(model, asked, budget=budget, baselines=baselines, threads=threads, out=out)
 
 
 @app.command(epilog="Example: **memalpha show --model runs/demo --seed 3**")
@@ -105,9 +106,10 @@ def show(
 ) -> None:
     """Show one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
     _need_training()
-    from memalpha.cli.measure import show_episode
+    from memalpha.cli.measure import Asked, show_episode
 
-    show_episode(model, data, tokens=tokens, seed=seed, budget=budget, threads=threads)
+    asked = Asked(data=data, tokens=tokens, episodes=1, seed=seed)
+    show_episode(model, asked, budget=budget, threads=threads)
 
 
 def main() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +23,24 @@ from memalpha.records import Episode
 from memalpha.rl.checkpoint import RunFolder, write_whole, writing
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.train import make_writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which episodes a command was asked for."""
+
+    data: str
+    """"world", or a file or folder."""
+    tokens: int
+    """Length of a world episode."""
+    episodes: int
+    """How many at most."""
+    seed: int
+    """Which ones."""
+
+    def open(self) -> tuple[Episode, ...]:
+        """The episodes themselves."""
+        return open_episodes(self.data, tokens=self.tokens, episodes=self.episodes, seed=self.seed)
 
 
 def open_model(name: str) -> LocalModel:
@@ -84,37 +101,27 @@ def baseline_systems(model: LocalModel) -> list[System]:
 
 
 def evaluate_model(
-    name: str,
-    data: str,
-    *,
-    tokens: int,
-    episodes: int,
-    seed: int,
-    budget: float | None,
-    baselines: bool,
-    threads: int,
-    out: Path | None,
+    name: str, asked: Asked, *, budget: float | None, baselines: bool, threads: int, out: Path | None
 ) -> None:
     """Print the table of one model and the baselines."""
     torch.set_num_threads(threads)
     console = Console()
     model = open_model(name)
-    asked = open_episodes(data, tokens=tokens, episodes=episodes, seed=seed)
+    episodes = asked.open()
     systems: list[System] = [writer_system(name, model, budget=budget, config=config_of(name))]
     if baselines:
         systems += baseline_systems(model)
     with console.status("scoring") as status:
-        rows, _ = compare(systems, asked, progress=lambda system: status.update(f"scoring {system}"))
+        rows, _ = compare(systems, episodes, progress=lambda system: status.update(f"scoring {system}"))
     console.print(rich_table(rows))
     if out is not None:
         with writing(out):
             write_whole(out, markdown_table(rows) + "\n")
 
 
-def show_episode(name: str, data: str, *, tokens: int, seed: int, budget: float | None, threads: int) -> None:
-    """Print one episode as the writer handled it."""
+def show_episode(name: str, asked: Asked, *, budget: float | None, threads: int) -> None:
+    """Print the first episode as the writer handled it."""
     torch.set_num_threads(threads)
     model = open_model(name)
-    episodes: Sequence[Episode] = open_episodes(data, tokens=tokens, episodes=1, seed=seed)
-    traces = writer_system(name, model, budget=budget, config=config_of(name)).run(episodes)
+    traces = writer_system(name, model, budget=budget, config=config_of(name)).run(asked.open()[:1])
     Console().print(show_trace(traces[0]))

@@ -119,17 +119,17 @@ def branched(
 def per_call(
     values: Sequence[Sequence[Sequence[float]]], tools: Sequence[Sequence[Sequence[str]]]
 ) -> list[list[list[float]]]:
-    """Advantages of calls from their values, both [G][T][calls]: less the mean of the same tool, over one deviation.
+    """Advantages of calls from their values, both [G][T][calls]: over one deviation, less the mean of a harmful tool.
 
-    A call that failed has the empty name and keeps its value: compared with other failures only, garbage would be free.
-    They say which inserts are better than other inserts and which updates than other updates. How many calls there
-    should be, and of which tool, is left to the advantage of the whole completion: early in training most updates hit
-    the wrong entry, and a common baseline would end them all before the right ones are found.
+    A value compares a call with leaving it out, which is worth 0, so that no other baseline is needed. But early in
+    training most updates hit the wrong entry; where the calls of a tool do harm on average, they are compared with each
+    other, or all of them would end before the right ones are found. A call that failed has the empty name and keeps its
+    value: compared with other failures only, garbage would be free.
     """
     by_tool: dict[str, list[float]] = {}
     for value, tool in zip(_flat(values), _flat(tools), strict=True):
         by_tool.setdefault(tool, []).append(value)
-    means = {tool: math.fsum(found) / len(found) if tool else 0.0 for tool, found in by_tool.items()}
+    means = {tool: min(0.0, math.fsum(found) / len(found)) if tool else 0.0 for tool, found in by_tool.items()}
     squares = [(value - means[tool]) ** 2 for tool, found in by_tool.items() for value in found]
     deviation = math.sqrt(math.fsum(squares) / len(squares)) if squares else 0.0
     scale = 0.0 if deviation < ROUNDING else 1.0 / (deviation + EPSILON)

@@ -120,7 +120,7 @@ class OptimConfig:
     kl: float = 0.0
     """Weight of the k3 distance to the initial policy."""
     rate: float = 1e-3
-    """Peak learning rate of AdamW, reached after warm_up steps."""
+    """Peak learning rate of AdamW, reached after warm_up updates."""
     warm_up: int = 2
     minibatches: int = 6
     """Optimiser updates of one step."""

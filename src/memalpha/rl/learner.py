@@ -25,7 +25,7 @@ from memalpha.rl.rollout import Row
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
 STOP_KL = 0.08
-"""Nats a token: a policy this far from the one that sampled learns nothing more from the same rows (as PPO stops early)."""
+"""Nats a token: a policy this far from the one that sampled learns no more from the same rows (PPO's early stop)."""
 
 
 class Learner:
@@ -73,7 +73,7 @@ class Learner:
         self._reference = copy.deepcopy(frozen).requires_grad_(False) if optim.kl > 0 else None
 
     def update(self, rows: Sequence[Row], *, seed: int, progress: float = 0.0) -> dict[str, float]:
-        """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` when something is not finite.
+        """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` at what is not finite.
 
         `progress` is the share of the run that is over, in [0, 1]: the learning rate falls with it to a fifth.
         """

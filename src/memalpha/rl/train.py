@@ -135,7 +135,11 @@ def train(
         before = model.tokens_sampled
         experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
         sampled, rolled_out = model.tokens_sampled - before, time.monotonic()
-        metrics = {"step": step + 1, **summary(experience), **learner.update(experience.rows, seed=seed, progress=step / config.run.steps)}
+        metrics = {
+            "step": step + 1,
+            **summary(experience),
+            **learner.update(experience.rows, seed=seed, progress=step / config.run.steps),
+        }
         metrics["rollout_seconds"] = rolled_out - started
         metrics["update_seconds"] = time.monotonic() - rolled_out
         metrics["sampled_tokens_per_second"] = sampled / metrics["rollout_seconds"]

@@ -110,7 +110,7 @@ def encode(tokenizer_file: Path, seed: int, count: int, mixture: Mixture = Mixtu
 
 
 def new_policy(seed: int) -> Lfm2ForCausalLM:
-    """1.1 million parameters: convolutions about as wide as a line alternate with attention (docs/concepts.md says why)."""
+    """1.1 million parameters: convolutions about as wide as a line alternate with attention (see docs/concepts.md)."""
     torch.manual_seed(seed)
     return Lfm2ForCausalLM(
         Lfm2Config(
