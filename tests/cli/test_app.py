@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import memalpha
 from memalpha.cli.app import app
 from memalpha.data.world import make_episodes
 from memalpha.records import write_episodes
@@ -19,9 +20,13 @@ TINY = ["--set", "run.steps=2", "--set", "rollout.episodes=1", "--set", "rollout
 FAST = [*TINY, "--set", "run.threads=1", "--set", "data.validation_episodes=1", "--set", "run.checkpoint_every=1"]
 
 
+# An absolute path, so that the package is found from other folders as well.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(memalpha.__file__).resolve().parents[1])}
+
+
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "memalpha", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -92,7 +97,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_metrics_of_one_that_was_not(tmp_
     whole = run("train", "--name", "whole", *settings, cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     command = [sys.executable, "-m", "memalpha", "train", "--name", "killed", *settings]
-    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     metrics = tmp_path / "runs" / "killed" / "metrics.jsonl"
     until = time.monotonic() + 120
     while time.monotonic() < until and (not metrics.exists() or len(metrics.read_text().splitlines()) < 2):

@@ -81,6 +81,16 @@ def reference_branched(trajectories: Rows, branches: Rows, mix: float, normalise
     return [[mix * a for a in row] for row in reference_trajectory(trajectories, normalise_std)], local
 
 
+def reference_per_call(calls: list[tuple[float, str]]) -> list[float]:
+    centred = []
+    for value, tool in calls:
+        alike = [other for other, name in calls if name == tool]
+        mean = sum(alike) / len(alike)
+        centred.append(value - mean if tool and mean < 0 else value)
+    std = reference_std(centred, 0)
+    return [c / (std + EPSILON) if std > 1e-9 else 0.0 for c in centred]
+
+
 TWINS: list[tuple[Callable[..., FloatArray], Callable[[Rows, bool], Rows]]] = [
     (pooled, reference_pooled),
     (trajectory, reference_trajectory),
@@ -147,34 +157,29 @@ def test_branched_by_hand() -> None:
     assert_allclose(got.branch_BK, [[-0.75, 0, 0.75], [-0.75, 0, 0.75]], atol=1e-5)
 
 
-@pytest.fixture
-def whole_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the mean of a tool's calls is taken off."""
-    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
-
-
-def test_per_call_by_hand(whole_mean: None) -> None:
-    # Inserts 3 1 2, mean 2; updates -1 -3, mean -2. Five calls, squares 1 1 0 1 1: the deviation is the root of 4 / 5.
+def test_per_call_by_hand() -> None:
+    # Inserts 3 1 2 help and are compared with 0, updates -1 -3 do harm and are compared with their mean, -2.
+    # Centred 3 1 2 and 1 -1; squares 9 1 4 1 1 of five calls: the deviation is the root of 16 / 5.
     values = [[[3.0, -1.0], []], [[1.0], [-3.0, 2.0]]]
     tools = [[["insert", "update"], []], [["insert"], ["update", "insert"]]]
     got = per_call(values, tools)
-    unit = math.sqrt(5 / 4)
+    unit = math.sqrt(5) / 4
     assert [[len(calls) for calls in steps] for steps in got] == [[2, 0], [1, 2]]
-    assert_allclose(got[0][0], [unit, unit], atol=1e-5)
-    assert_allclose(got[1][0], [-unit], atol=1e-5)
-    assert_allclose(got[1][1], [-unit, 0.0], atol=1e-5)
+    assert_allclose(got[0][0], [3 * unit, unit], atol=1e-5)
+    assert_allclose(got[1][0], [unit], atol=1e-5)
+    assert_allclose(got[1][1], [-unit, 2 * unit], atol=1e-5)
 
 
-def test_a_call_that_failed_keeps_its_value(whole_mean: None) -> None:
-    # The insert is the mean of its kind; the failure is compared with none. Squares 0 and 1, half of them the variance.
-    got = per_call([[[3.0, -1.0]]], [[["insert", ""]]])
-    assert_allclose(got[0][0], [0.0, -math.sqrt(2)], atol=1e-5)
+def test_a_call_that_failed_keeps_its_value() -> None:
+    # Compared with the mean of failures it would be 0. Squares 1 and 1 of two calls: the deviation is 1.
+    assert_allclose(per_call([[[1.0, -1.0]]], [[["insert", ""]]])[0][0], [1.0, -1.0], atol=1e-5)
 
 
-@pytest.mark.usefixtures("whole_mean")
-@pytest.mark.parametrize("values", [[[[0.3], [0.3]]], [[[0.1 + 0.2], [0.3]]], [[[5.0], []]], [[[], []]]])
-def test_calls_that_do_not_differ_from_their_like_have_no_advantage(values: list[list[list[float]]]) -> None:
-    got = per_call(values, [[["insert" for _ in calls] for calls in steps] for steps in values])
+@pytest.mark.parametrize(
+    "values", [[[[-0.3], [-0.3]]], [[[-0.1 - 0.2], [-0.3]]], [[[-5.0], []]], [[[0.0], []]], [[[]]]]
+)
+def test_harm_that_does_not_differ_from_its_like_has_no_advantage(values: list[list[list[float]]]) -> None:
+    got = per_call(values, [[["update" for _ in calls] for calls in steps] for steps in values])
     assert [value for steps in got for calls in steps for value in calls] == pytest.approx(
         [0.0 for steps in values for calls in steps for _ in calls], abs=1e-12
     )
@@ -205,6 +210,19 @@ def test_equals_its_reference(
 ) -> None:
     expected = slow(rewards_GT.tolist(), normalise_std)
     assert_allclose(fast(rewards_GT, normalise_std=normalise_std), expected, atol=1e-9, equal_nan=True)
+
+
+CALLS = st.lists(st.tuples(st.integers(-16, 16).map(lambda n: n / 8), st.sampled_from(["insert", "update", ""])))
+
+
+@given(st.lists(st.lists(CALLS, max_size=3), max_size=4))
+def test_per_call_equals_its_reference(group: list[list[list[tuple[float, str]]]]) -> None:
+    values = [[[value for value, _ in calls] for calls in steps] for steps in group]
+    tools = [[[tool for _, tool in calls] for calls in steps] for steps in group]
+    got = per_call(values, tools)
+    expected = reference_per_call([call for steps in group for calls in steps for call in calls])
+    assert [[len(calls) for calls in steps] for steps in got] == [[len(calls) for calls in steps] for steps in group]
+    assert_allclose([value for steps in got for calls in steps for value in calls], expected, atol=1e-9)
 
 
 @given(global_GT=ragged_groups(), local_BK=ragged_groups(), mix=st.floats(0, 1), normalise_std=st.booleans())

@@ -1,5 +1,6 @@
 """Experience by hand: two samples of one episode, their rewards, and the rows each estimator makes of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -215,13 +216,12 @@ def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [other.token_advantages for other in others] == [(), (), ()]
 
 
-def test_the_values_of_calls_are_those_of_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
-    # Both keep one line; the one that the answer is read from is worth more, and the other less, than their mean.
+def test_the_values_of_calls_are_those_of_the_trace() -> None:
+    # Both keep one line; the answer is read from one, the other is worth 0: the deviation is the root of one half.
     reward = replace(PLAIN, call_credit=1.0)
     rows = collect(Typist([[KEEP, insert(2)], [NOTHING, NOTHING]]), config_of(Estimator.PER_STEP, reward=reward)).rows
     kept, other = [row for row in rows if row.token_advantages]
-    assert (kept.token_advantages[0], other.token_advantages[0]) == pytest.approx((1.0, -1.0), abs=1e-5)
+    assert (kept.token_advantages[0], other.token_advantages[0]) == pytest.approx((math.sqrt(2), 0.0), abs=1e-5)
     # The end of the turn belongs to no call.
     assert (kept.token_advantages[-1], other.token_advantages[-1]) == pytest.approx((0.5, -0.5))
 
@@ -234,9 +234,8 @@ def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.Mo
     assert [max(row.token_advantages, key=abs) for row in rows] == pytest.approx([0.75, -0.75])
 
 
-def test_calls_that_do_not_differ_are_dropped_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memalpha.rl.advantage.TOOL_BASELINE", 1.0, raising=False)
-    model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
+def test_calls_that_are_worth_nothing_are_dropped_as_well() -> None:
+    model = Typist([[insert(2), insert(2)], [NOTHING, NOTHING]])
     experience = collect(model, config_of(Estimator.POOLED, reward=replace(PLAIN, call_credit=0.75), std=True))
     assert experience.rows == ()
     assert experience.dropped_groups == 1

@@ -36,7 +36,7 @@ def demo(
     overrides: Set = None,
     episodes: Annotated[int, typer.Option(min=1, help="Test episodes to score.")] = 48,
 ) -> None:
-    """Train the warm-started nano writer by reinforcement, in about 10 minutes on 2 cores, and compare it with baselines.
+    """Train the warm-started nano writer by reinforcement and compare it with baselines: 10 minutes on 2 cores.
 
     Measures the writer, trains it, measures it again on episodes it never saw, prints a table and writes
     runs/<name>/report.html. Started again after an interruption it goes on where it was.

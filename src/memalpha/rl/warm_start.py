@@ -234,7 +234,7 @@ def main() -> None:
     log.info("%.1fM tokens", sum(len(stage.ids) for stage in stages) / 1e6)
     model = new_policy(options.seed)
     loss = train(model, stages, seed=options.seed)
-    model.bfloat16().save_pretrained(options.out)
+    model.save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
     facts = {"completion_loss_nats": loss, "tokens": sum(len(stage.ids) for stage in stages)}
     (options.out / "warm_start.json").write_text(json.dumps(facts, indent=2) + "\n")
