@@ -460,6 +460,21 @@ def test_budgets_take_turns(short_run: TrainConfig) -> None:
     assert (view.newest, view.related, view.overlap) == (3, 0, 0.7)
 
 
+def test_each_step_has_the_writer_whose_turn_it_is(
+    short_run: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets: list[float | None] = []
+    before = Collector.collect
+
+    def watched(self: Collector, *args: Any, **more: Any) -> Experience:
+        budgets.append(self.writer.config.budget)
+        return before(self, *args, **more)
+
+    monkeypatch.setattr(Collector, "collect", watched)
+    train(varied(short_run, run={"steps": 3}, writer={"budgets": (0.25, 0.5)}), tmp_path)
+    assert budgets == [0.25, 0.5, 0.25]
+
+
 def test_the_template_tells_the_style(short_run: TrainConfig) -> None:
     model = load_local(short_run.run.model)
     assert make_writer(model, short_run).config.style is PromptStyle.NANO
