@@ -92,7 +92,7 @@ def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place,
     last = {_key(each.operation): each.place for each in written}
     for question, answer, score in zip(trace.episode.questions, trace.answers, trace.scores, strict=True):
         if score > 0:
-            earners = [last[key] for key in _supporting(trace, answer) if key in last]
+            earners = [last[key] for key in _supporting(answer) if key in last]
             yield from ((place, score * unit / len(earners)) for place in earners)
         if score < 1:
             guilty = [each.place for each in written if _lost(each.operation, question.answers)]
@@ -109,7 +109,7 @@ def _key(operation: Operation) -> tuple[MemoryKind, int | None]:
     return operation.kind, operation.entry_id
 
 
-def _supporting(trace: Trace, answer: Answer) -> list[tuple[MemoryKind, int | None]]:
+def _supporting(answer: Answer) -> list[tuple[MemoryKind, int | None]]:
     """The shown entries, and the core, in which the answer stands word for word."""
     found: list[tuple[MemoryKind, int | None]] = [
         (entry.kind, entry.id) for entry in answer.shown.entries if _holds(entry, answer.text)

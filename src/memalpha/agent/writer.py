@@ -90,10 +90,7 @@ class Writer:
         """Apply the calls of one completion, in order."""
         calls = tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
         source = Source(chunk=chunk, index=index)
-        budget = None
-        if self.config.budget is not None:
-            lines_tokens = sum(bank.count_tokens(line) for line in chunk.lines)
-            budget = WriteBudget(round(self.config.budget * lines_tokens))
+        budget = write_budget(self.config.budget, chunk, bank)
         before = bank.operation_count
         results = tuple(apply(bank, call, source, budget) for call in calls)
         return Step(
@@ -105,6 +102,11 @@ class Writer:
             results=results,
             operations=bank.operations_since(before),
         )
+
+
+def write_budget(share: float | None, chunk: Chunk, bank: Bank) -> WriteBudget | None:
+    """What may be written for one chunk: a share of the tokens of its lines; None is no limit."""
+    return None if share is None else WriteBudget(round(share * sum(map(bank.count_tokens, chunk.lines))))
 
 
 def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> Prompt:

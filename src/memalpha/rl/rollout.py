@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
-from memalpha.agent.writer import Step, Writer
+from memalpha.agent.writer import Step, Writer, write_budget
 from memalpha.credit import call_spans, call_values
 from memalpha.episode import Count, Trace, finish, run_episodes
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank
-from memalpha.memory.tools import Source, WriteBudget, apply
+from memalpha.memory.tools import Source, apply
 from memalpha.records import Episode
 from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Validator, reward
 from memalpha.rl import advantage
@@ -157,7 +157,7 @@ class Collector:
         return [row for row in rows if _teaches(row)]
 
     def _call_values(self, traces: Sequence[Trace]) -> list[list[list[float]]] | None:
-        """Advantages of calls [G][T][calls] by their root mean square over the group; None when they do not count."""
+        """Advantages of calls [G][T][calls]; None when they do not count."""
         if self.config.reward.call_credit == 0:
             return None
         values = [
@@ -194,9 +194,7 @@ def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
     bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout)
     for step in trace.steps[:until]:
         chunk = trace.episode.chunks[step.index]
-        allowed = None
-        if budget is not None:
-            allowed = WriteBudget(round(budget * sum(bank.count_tokens(line) for line in chunk.lines)))
+        allowed = write_budget(budget, chunk, bank)
         for call in step.calls:
             apply(bank, call, Source(chunk=chunk, index=step.index), allowed)
     return bank
