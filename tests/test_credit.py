@@ -77,14 +77,25 @@ def test_an_update_that_removes_an_answer_is_charged_and_the_insert_is_not() -> 
     assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(-2.0 - 0.5)]]
 
 
-def test_the_update_that_mended_a_fact_earns_what_is_answered_from_it() -> None:
+def test_the_update_that_mended_a_fact_and_the_insert_it_needed_earn_what_is_answered_from_it() -> None:
     trace = trace_of(
         ["Ann's drink is mint tea.", "Not mint tea: Ann's drink is cider."],
         [("What is Ann's drink?", "cider")],
         [insert(1), update(1, 1)],
     )
     assert trace.score == 1.0
-    assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(2.0 - 0.5)]]
+    assert values(trace) == [[pytest.approx(2.0 - 0.5)], [pytest.approx(2.0 - 0.5)]]
+
+
+def test_an_update_that_another_one_replaced_earns_nothing() -> None:
+    # Three chunks and one question: it is worth 3, for the insert and the last update.
+    trace = trace_of(
+        ["Ann's drink is mint tea.", "Not mint tea: Ann's drink is milk.", "Not milk: Ann's drink is cider."],
+        [("What is Ann's drink?", "cider")],
+        [insert(1), update(1, 1), update(1, 1)],
+    )
+    assert trace.score == 1.0
+    assert values(trace) == [[pytest.approx(3.0 - 0.5)], [pytest.approx(-0.5)], [pytest.approx(3.0 - 0.5)]]
 
 
 def test_a_step_without_calls_has_no_values() -> None:

@@ -37,10 +37,11 @@ def call_values(
 ) -> list[list[float]]:
     """For each step the value of each of its calls, in the unit of the step's own reward.
 
-    A question that was answered with score s is worth s · (chunks / questions), shared by the calls that last wrote the
-    shown entries in which the answer stands. A question whose gold answer stood in a text that an update or a delete
-    removed charges that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of the
-    chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
+    A question that was answered with score s is worth s · (chunks / questions), shared by the shown entries in which
+    the answer stands; an entry's part goes to the call that last wrote it and, whole again, to the call that made it,
+    without which there had been nothing to update. A question whose gold answer stood in a text that an update or a
+    delete removed charges that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of
+    the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
     """
     written = tuple(_written(trace))
     values = [[0.0] * len(step.calls) for step in trace.steps]
@@ -89,14 +90,26 @@ def _failed(trace: Trace) -> Iterator[_Place]:
 def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place, float]]:
     """What each question brings a call, or takes from it, question by question."""
     unit = len(trace.episode.chunks) / len(trace.episode.questions)
-    last = {_key(each.operation): each.place for each in written}
+    writers = _writers(written)
     for question, answer, score in zip(trace.episode.questions, trace.answers, trace.scores, strict=True):
         if score > 0:
-            earners = [last[key] for key in _supporting(answer) if key in last]
-            yield from ((place, score * unit / len(earners)) for place in earners)
+            earners = [writers[key] for key in _supporting(answer) if key in writers]
+            yield from ((place, score * unit / len(earners)) for places in earners for place in places)
         if score < 1:
             guilty = [each.place for each in written if _lost(each.operation, question.answers)]
             yield from ((place, -(1 - score) * unit / len(guilty)) for place in guilty)
+
+
+def _writers(written: Sequence[_Written]) -> dict[tuple[MemoryKind, int | None], frozenset[_Place]]:
+    """Who wrote each entry as it stands: the call that made it and the last that changed it; of the core the last."""
+    found: dict[tuple[MemoryKind, int | None], frozenset[_Place]] = {}
+    made: dict[tuple[MemoryKind, int | None], _Place] = {}
+    for each in written:
+        key = _key(each.operation)
+        if each.operation.action is Action.INSERT:
+            made[key] = each.place
+        found[key] = frozenset({made.get(key, each.place), each.place})
+    return found
 
 
 def _price(trace: Trace, written: _Written, weights: RewardWeights, count_tokens: Count) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from memalpha.agent.parsing import parse_calls
-from memalpha.data.frames import DISTRACTORS, NOISE
+from memalpha.data.frames import kind_of
 from memalpha.memory.tools import Tool
 from memalpha.memory.tools import apply as apply_call
 from memalpha.records import ToolCall, ToolResult, ToolStatus
@@ -18,13 +18,8 @@ from memalpha.rl.demonstrations import BUDGETS, Demonstration, Mixture, demonstr
 
 LINE = re.compile(r"^(?!~)(.*) #(\d+)$", re.MULTILINE)
 SHOWN = re.compile(r"^~?(semantic|episodic) (\d+): ", re.MULTILINE)
-FOCUS = re.compile(r"^<\|chunk\|>\S*(?: keep \d+%)? about (.+)$", re.MULTILINE)
-WORD = re.compile(r"[A-Za-z]{2,}")
+ABOUT = re.compile(r"^<\|chunk\|>\S* about (.+)$", re.MULTILINE)
 SPEAKER = re.compile(r"(?:User|Assistant): ")
-UNINFORMATIVE = [
-    re.compile(re.sub(r"\\\{\w+\\\}(?:\\ )?", ".*", re.escape(frame)), re.IGNORECASE)
-    for frame in (*NOISE, *DISTRACTORS)
-]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +32,9 @@ def lines_of(shown: Demonstration) -> dict[int, str]:
     return {int(number): text for text, number in LINE.findall(shown.prompt)}
 
 
-def focus_of(shown: Demonstration) -> set[str]:
-    """The words that the prompt asks about."""
-    found = FOCUS.search(shown.prompt)
+def about_of(shown: Demonstration) -> set[str]:
+    """The kinds that the prompt asks for."""
+    found = ABOUT.search(shown.prompt)
     return set(found[1].split()) if found else set()
 
 
@@ -53,7 +48,7 @@ def written(calls: list[ToolCall]) -> set[str]:
 
 
 def is_noise(line: str) -> bool:
-    return any(frame.fullmatch(SPEAKER.sub("", line)) for frame in UNINFORMATIVE)
+    return kind_of(SPEAKER.sub("", line)) in {"mentions", "talk"}
 
 
 def test_the_same_seed_gives_the_same_demonstrations() -> None:
@@ -109,53 +104,46 @@ def test_the_calls_can_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[ToolStatus.UNKNOWN_ENTRY] / found.total() < 0.003
 
 
-@pytest.mark.parametrize("focused", [False, True])
-def test_nothing_marks_what_is_worth_keeping(many: list[Demonstration], focused: bool) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_nothing_marks_what_is_worth_keeping(many: list[Demonstration], named: bool) -> None:
     lines: Counter[bool] = Counter()
     kept: Counter[bool] = Counter()
     for shown, (number, line) in every_line(many):
-        if bool(focus_of(shown)) is focused:
+        if bool(about_of(shown)) is named:
             calls = parse_calls(shown.completion)
             noise = is_noise(line)
             lines[noise] += 1
             kept[noise] += number in quoted(calls) or SPEAKER.sub("", line) in written(calls)
-    assert min(lines.values()) > 2500
-    assert 0.2 < kept[True] / lines[True] < 0.5
-    assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.025)
+    assert min(lines.values()) > 1500
+    assert 0.15 < kept[True] / lines[True] < 0.5
+    assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.03)
 
 
-def test_a_focus_decides_what_is_kept(many: list[Demonstration]) -> None:
+def test_lines_of_the_named_kinds_are_kept_and_no_others(many: list[Demonstration]) -> None:
     wanted = quotes = 0
     for shown in many:
-        if focus := focus_of(shown):
-            matching = {number for number, line in lines_of(shown).items() if focus & set(WORD.findall(line))}
-            calls = parse_calls(shown.completion)
-            assert matching
-            assert set(quoted(calls)) <= matching
-            assert written(calls) <= {SPEAKER.sub("", lines_of(shown)[number]) for number in matching}
-            wanted += len(matching)
-            quotes += len(quoted(calls)) + len(written(calls))
-    assert quotes / wanted > 0.93  # the others only deleted what was related to them
+        lines = {number: SPEAKER.sub("", line) for number, line in lines_of(shown).items() if SPEAKER.match(line)}
+        if not lines or not (kinds := about_of(shown)):
+            continue  # prose has kinds of its own
+        named = {number for number, line in lines.items() if kind_of(line) in kinds}
+        calls = parse_calls(shown.completion)
+        assert set(quoted(calls)) <= named
+        assert written(calls) <= {lines[number] for number in named}
+        wanted += len(named)
+        quotes += len(quoted(calls)) + len(written(calls))
+    assert 0.93 < quotes / wanted <= 1.0  # the others only deleted what was related to them
 
 
 def test_how_often_what_is_shown_can_be_chosen() -> None:
-    plain = list(islice(demonstrations(1, Mixture(copying=0.0, focused=0.0)), 200))
-    assert not any(focus_of(shown) for shown in plain)
+    plain = list(islice(demonstrations(1, Mixture(copying=0.0, alike=0.0)), 200))
+    assert not any(about_of(shown) for shown in plain)
     calls = [call for shown in plain for call in parse_calls(shown.completion)]
     assert {call.arguments["memory_type"] for call in calls if written([call])} <= {
         "core"
     }  # which cannot be inserted to
-    focused = list(islice(demonstrations(1, Mixture(copying=1.0, focused=1.0)), 200))
-    assert all(focus_of(shown) for shown in focused)
-    assert any(written(parse_calls(shown.completion)) for shown in focused)
-
-
-def test_noise_is_told_from_information_by_this_test(many: list[Demonstration]) -> None:
-    noise = {True: "Thanks, that helps a lot.", False: "As for Rano, the desk plant is brass pillow."}
-    for expected, line in noise.items():
-        assert is_noise(f"User: {line}") is expected
-    share = sum(is_noise(line) for _, (_, line) in every_line(many)) / sum(1 for _ in every_line(many))
-    assert 0.5 < share < 0.75  # about a third of the world is worth keeping
+    alike = list(islice(demonstrations(1, Mixture(copying=1.0, alike=1.0)), 200))
+    assert sum(bool(about_of(shown)) for shown in alike) > 50
+    assert any(written(parse_calls(shown.completion)) for shown in alike)
 
 
 def test_nothing_marks_the_kind(many: list[Demonstration]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.parsing import strip_thinking
-from memalpha.agent.tokens import NANO_FOLDER
+from memalpha.agent.tokens import NANO_FOLDER, TokenCounter
 from memalpha.errors import ConfigError, ModelError
 
 SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
@@ -67,6 +68,16 @@ class LocalModel:
     def name(self) -> str:
         """The name or folder it was loaded by."""
         return self._name
+
+    @cached_property
+    def counter(self) -> TokenCounter:
+        """Counts as its own tokenizer does."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise ConfigError(
+                f"the tokenizer of {self._name} has no tokenizer.json behind it; convert it to a fast tokenizer first"
+            )
+        return TokenCounter(backend, name=self._name)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt by the tokenizer's own chat template, or as they were given."""

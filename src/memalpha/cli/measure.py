@@ -10,7 +10,6 @@ from rich.console import Console
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.reader import ExtractiveReader
-from memalpha.agent.tokens import TokenCounter
 from memalpha.agent.writer import Writer
 from memalpha.data.files import load_episodes
 from memalpha.data.words import Split
@@ -56,11 +55,6 @@ def open_episodes(data: str, *, tokens: int, episodes: int, seed: int) -> tuple[
     return load_episodes(Path(data), seed=seed)[:episodes]
 
 
-def counter(model: LocalModel) -> TokenCounter:
-    """The model's own tokenizer as a counter."""
-    return TokenCounter(model.tokenizer.backend_tokenizer, name=model.name)
-
-
 def config_of(name: str) -> TrainConfig:
     """The configuration that a run folder was trained with, the defaults for any other model."""
     folder = Path(name)
@@ -88,7 +82,7 @@ def writer_system(
     return WriterSystem(
         name=name,
         writer=writer_of(model, budget, config),
-        count_tokens=counter(model),
+        count_tokens=model.counter,
         reader=ExtractiveReader(),
         sample_seed=1 if sampled else None,
     )
@@ -96,7 +90,7 @@ def writer_system(
 
 def baseline_systems(model: LocalModel) -> list[System]:
     """Long-Context, RAG-Top2 and the sentence control, counted with the model's tokenizer."""
-    count = counter(model)
+    count = model.counter
     return [long_context(count), rag(count), sentence_control(count)]
 
 

@@ -7,6 +7,9 @@ person, {w} as an invented word, {n} as a name and {d} as a number; in small tal
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 ATTRIBUTES = (
     ("favourite", "drink", "phrase"),
     ("home", "town", "name"),
@@ -49,6 +52,11 @@ KNOWLEDGE = (
 )
 """(line, question)."""
 
+EXAMPLE = "Sample: {s}; label: {v}"
+"""A labelled example; {s} is the sample."""
+
+STEP = "The step taken in project {n} was the {v}."
+
 DISTRACTORS = (
     "I still have to ask about {of} {a} {b}.",
     "Nobody told me about {of} {a} {b} so far.",
@@ -80,3 +88,28 @@ NOISE = (
     "That reminds me of some {a} {n}.",
     "Alright, I will keep going then.",
 )
+
+KINDS = {
+    "corrections": CORRECTIONS,
+    "events": tuple(line for line, _, _ in EVENTS),
+    "knowledge": tuple(line for line, _ in KNOWLEDGE),
+    "examples": (EXAMPLE,),
+    "steps": (STEP,),
+    "mentions": DISTRACTORS,
+    "talk": NOISE,
+    "facts": STATEMENTS,
+}
+"""What a line is, with its frames; the loosest come last."""
+
+
+@lru_cache(maxsize=50_000)
+def kind_of(line: str) -> str | None:
+    """What a line of the world is, without its speaker: a key of `KINDS`; None for any other text."""
+    return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(line)), None)
+
+
+def _pattern(frame: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(frame)), re.IGNORECASE)
+
+
+_PATTERNS = tuple((kind, _pattern(frame)) for kind, frames in KINDS.items() for frame in frames)

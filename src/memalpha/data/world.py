@@ -18,7 +18,17 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from memalpha.data.frames import ATTRIBUTES, CORRECTIONS, DISTRACTORS, EVENTS, KNOWLEDGE, NOISE, STATEMENTS
+from memalpha.data.frames import (
+    ATTRIBUTES,
+    CORRECTIONS,
+    DISTRACTORS,
+    EVENTS,
+    EXAMPLE,
+    KNOWLEDGE,
+    NOISE,
+    STATEMENTS,
+    STEP,
+)
 from memalpha.data.words import ADJECTIVES, NOUNS, Pools, Split
 from memalpha.errors import ConfigError
 from memalpha.records import Chunk, Competency, Episode, Metric, Question
@@ -163,7 +173,7 @@ def _task(rng: random.Random, pools: Pools) -> _Thread:
     """Labelled examples of a made-up classification: the label goes with one telling word of the sample."""
     labels = rng.sample(range(10, 100), 4)
     telling = [pools.word() for _ in range(4)]
-    lines = tuple(f"Sample: {_sample(rng, word)}; label: {label}" for word, label in zip(telling, labels, strict=True))
+    lines = tuple(EXAMPLE.format(s=_sample(rng, word), v=label) for word, label in zip(telling, labels, strict=True))
     asks = tuple(
         _Ask(
             text=f"Sample: {_sample(rng, word)}; which label?",
@@ -192,7 +202,7 @@ def _project(rng: random.Random, pools: Pools) -> _Thread:
         _Ask(text=f"What was the first step of project {name}?", answer=steps[0], competency=competency, parts=(0,)),
         _Ask(text=f"What was the latest step of project {name}?", answer=steps[2], competency=competency, parts=(2,)),
     )
-    lines = tuple(f"The step taken in project {name} was the {step}." for step in steps)
+    lines = tuple(STEP.format(n=name, v=step) for step in steps)
     return _Thread(lines=lines, asks=asks)
 
 

@@ -1,8 +1,9 @@
 """Demonstrations of the nano policy's tool calls, drawn at random from a seed.
 
-They show the grammar of the tools, quoting by line number, copying, and which id belongs to which entry. Which lines
-they keep, under which kind, and whether a related entry is updated or left alone is drawn at random, so that nothing
-here says what is worth keeping: that is left to reinforcement learning.
+They show the grammar of the tools, quoting by line number, copying, which id belongs to which entry, and that lines
+come in kinds: many prompts name a few ("about events talk"), and just the lines of these kinds are kept. Which kinds
+those are, under which store, and whether a related entry is updated or left alone is drawn at random, small talk as
+often as facts, so that nothing here says what is worth keeping: that is left to reinforcement learning.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from memalpha.agent.parsing import render_call
 from memalpha.agent.view import ViewConfig, build_view, nano_prompt
+from memalpha.data.frames import kind_of
 from memalpha.data.words import Split
 from memalpha.data.world import make_episode
 from memalpha.memory.bank import Bank, Entry, MemoryKind
@@ -21,10 +23,11 @@ from memalpha.memory.tools import Source, apply
 from memalpha.records import Chunk, ToolCall
 from memalpha.rl.nano_text import prose_lines
 
-_WORD = re.compile(r"[A-Za-z]{2,}")
+_NAME = re.compile(r"[A-Z][a-z]+")
 
-KEEP_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
+KEEP_RATES = (0.0, 0.15, 0.3, 0.45, 0.6)
 """Share of the lines that a demonstration keeps; drawn anew for each chunk."""
+MOST_KINDS = 3
 BUDGETS = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -42,8 +45,8 @@ class Mixture:
 
     copying: float = 0.07
     """Share of the writes that copy a line as free text instead of quoting it."""
-    focused: float = 0.6
-    """Share of the chunks whose prompt names a few words; then just the lines with one of them are kept."""
+    alike: float = 0.7
+    """Share of the chunks of which whole kinds of lines are kept; most of their prompts name these kinds."""
 
 
 def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:
@@ -56,31 +59,41 @@ def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstr
             chunks = tuple(Chunk(text="\n".join(prose_lines(rng)), time="2024-01-01") for _ in range(3))
         first_id = int(10 ** rng.uniform(0, 4.3))
         bank = Bank(count_tokens=len, first_id=first_id)
-        view = ViewConfig(newest=rng.choice((0, 1, 1, 1, 2, 5)))
+        view = ViewConfig(newest=rng.choice((0, 1, 1, 1, 1, 1, 2, 5)))
         budget = rng.choice(BUDGETS) if rng.random() < 0.35 else None
         for index, chunk in enumerate(chunks):
             shown = build_view(bank, chunk, view)
-            focus = _random_focus(rng, chunk) if rng.random() < mixture.focused else ()
-            kept = _with_any(chunk, focus) if focus else _random_lines(rng, chunk, budget)
+            about: tuple[str, ...] = ()
+            if budget is None and rng.random() < mixture.alike:
+                kept, about = _alike(rng, chunk)
+            else:
+                kept = _random_lines(rng, chunk, budget)
             calls = _random_calls(rng, chunk, shown.related, kept, mixture.copying)
             yield Demonstration(
-                prompt=nano_prompt(shown, chunk, budget, focus),
+                prompt=nano_prompt(shown, chunk, budget, about),
                 completion="".join(render_call(call) for call in calls),
             )
             for call in calls:
                 apply(bank, call, Source(chunk=chunk, index=index))
 
 
-def _random_focus(rng: random.Random, chunk: Chunk) -> tuple[str, ...]:
-    """One to three words of the chunk, whatever they are."""
-    lines = rng.choices(chunk.lines, k=rng.choice((1, 1, 2, 3)))
-    return tuple(dict.fromkeys(rng.choice(_WORD.findall(line)) for line in lines if _WORD.search(line)))
+def _alike(rng: random.Random, chunk: Chunk) -> tuple[list[int], tuple[str, ...]]:
+    """Numbers of the lines of at most three kinds, and for four prompts in five the names of these kinds."""
+    kinds = [_kind(line) for line in chunk.lines]
+    rate = rng.choice(KEEP_RATES)
+    wanted = [kind for kind in dict.fromkeys(kinds) if rng.random() < rate]
+    rng.shuffle(wanted)
+    del wanted[MOST_KINDS:]
+    kept = [number for number, kind in enumerate(kinds, start=1) if kind in wanted]
+    return kept, tuple(wanted) if rng.random() < 0.8 else ()
 
 
-def _with_any(chunk: Chunk, focus: Sequence[str]) -> list[int]:
-    """Numbers of the lines that hold any of the words."""
-    wanted = set(focus)
-    return [number for number, line in enumerate(chunk.lines, start=1) if wanted & set(_WORD.findall(line))]
+def _kind(line: str) -> str:
+    """What a line of the world is; of prose its first name."""
+    text = _without_speaker(line)
+    found = kind_of(text) if text != line else None
+    name = _NAME.search(text)
+    return found or (name[0] if name else "other")
 
 
 def _random_lines(rng: random.Random, chunk: Chunk, budget: float | None) -> list[int]:

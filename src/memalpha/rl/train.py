@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -66,13 +65,15 @@ class EpisodeSource:
             seed = self.config.run.seed * 1000 + step
             return make_episodes(size, seed=seed, tokens=self.config.data.tokens, split=Split.TRAIN)
         size = min(size, len(self.training))
-        return tuple(self._from_files(step * size + n) for n in range(size))
+        places = [divmod(step * size + n, len(self.training)) for n in range(size)]
+        orders = {around: self._order(around) for around, _ in places}
+        return tuple(self.training[orders[around][at]] for around, at in places)
 
-    def _from_files(self, place: int) -> Episode:
-        """The episode at this place of an endless stream that shuffles all of them anew each time around."""
-        around, at = divmod(place, len(self.training))
+    def _order(self, around: int) -> list[int]:
+        """The order of the episodes of files in this round; each round shuffles anew."""
         shuffled = torch.Generator().manual_seed(self.config.run.seed + around)
-        return self.training[int(torch.randperm(len(self.training), generator=shuffled)[at])]
+        order: list[int] = torch.randperm(len(self.training), generator=shuffled).tolist()
+        return order
 
 
 def open_source(config: TrainConfig) -> EpisodeSource:
@@ -125,7 +126,7 @@ def train(
     learner = _open_learner(config, run, done)
     model = learner.model
     run.forget_after(done or 0)
-    count_tokens = TokenCounter(_backend(model), name=model.name)
+    count_tokens = model.counter
     board = _Board(folder, done or 0)
     observer.on_start(done or 0, config.run.steps)
     for step in range(done or 0, config.run.steps):
@@ -219,10 +220,6 @@ def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Lear
     if done is not None:
         run.restore(learner, done)
     return learner
-
-
-def _backend(model: LocalModel) -> Any:
-    return getattr(model.tokenizer, "backend_tokenizer")  # noqa: B009  (absent from the base class's stubs)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -34,13 +34,11 @@ CHAT_TEMPLATE = (
 )
 VOCABULARY = 2048
 STAGES = (
-    (Mixture(copying=0.07, focused=0.0), 0.2),
-    (Mixture(copying=0.6, focused=0.0), 0.25),
-    (Mixture(copying=0.07, focused=0.0), 0.25),
-    (Mixture(copying=0.07, focused=0.75), 0.2),
-    (Mixture(copying=0.07, focused=0.4), 0.1),
+    (Mixture(copying=0.07, alike=0.0), 0.15),
+    (Mixture(copying=0.6, alike=0.0), 0.25),
+    (Mixture(copying=0.07, alike=0.7), 0.6),
 )
-"""What is taught in which order, with the share of the demonstrations: grammar, copying, both, choosing by content."""
+"""What is taught in which order, with the share of the demonstrations: grammar, copying, lines of one kind."""
 MAX_TOKENS = 640
 """Longer demonstrations are left out."""
 
@@ -140,8 +138,9 @@ def train(
     peak_rate: float = 2e-3,
     prompt_weight: float = 0.1,
     seed: int = 0,
+    out: Path | None = None,
 ) -> float:
-    """Teach the demonstrations, stage by stage; prompt tokens count a tenth.
+    """Teach the demonstrations, stage by stage; prompt tokens count a tenth; `out` takes the weights now and then.
 
     Returns the mean completion loss of the last 100 steps, in nats.
     """
@@ -174,6 +173,8 @@ def train(
                 "step %d of %d, completion loss %.3f, %.1fM tokens, %.0f tokens/s",
                 step, len(batches), sum(recent) / len(recent), seen / 1e6, seen / (time.monotonic() - started),
             )  # fmt: skip
+        if out and step % 500 == 499:
+            model.save_pretrained(out)
     return sum(recent) / len(recent)
 
 
@@ -222,7 +223,7 @@ def main() -> None:
     """Make the tokenizer, the corpus and the warm start, and write them to a folder."""
     parser = argparse.ArgumentParser(description="Make the nano policy and its warm start from generated text.")
     parser.add_argument("--out", type=Path, required=True, help="folder for tokenizer and weights")
-    parser.add_argument("--samples", type=int, default=150_000, help="demonstrations")
+    parser.add_argument("--samples", type=int, default=100_000, help="demonstrations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -233,7 +234,7 @@ def main() -> None:
     stages = [_stage(options, number, mixture, share) for number, (mixture, share) in enumerate(STAGES)]
     log.info("%.1fM tokens", sum(len(stage.ids) for stage in stages) / 1e6)
     model = new_policy(options.seed)
-    loss = train(model, stages, seed=options.seed)
+    loss = train(model, stages, seed=options.seed, out=options.out)
     model.save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
     facts = {"completion_loss_nats": loss, "tokens": sum(len(stage.ids) for stage in stages)}
