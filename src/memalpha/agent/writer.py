@@ -54,7 +54,7 @@ class WriterConfig:
     budget: float | None = None
     """Share of a chunk's tokens that may be written for it, in (0, 1]; the rest is refused. None is no limit."""
     focus: tuple[str, ...] = ()
-    """Words that name what to keep; empty leaves the choice to the writer, as it is trained."""
+    """Words that name what to keep, such as "facts"; empty leaves the choice to the writer, as it is trained."""
 
 
 class Writer:

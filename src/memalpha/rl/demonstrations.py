@@ -1,16 +1,17 @@
 """Demonstrations of the nano policy's tool calls, drawn at random from a seed.
 
-They show the grammar of the tools, quoting by line number, copying, which id belongs to which entry, and that lines
-come in kinds: many prompts name a few ("about events talk"), and just the lines of these kinds are kept. Which kinds
-those are, under which store, and whether a related entry is updated or left alone is drawn at random, small talk as
-often as facts, so that nothing here says what is worth keeping: that is left to reinforcement learning.
+They show the grammar of the tools, quoting by line number, copying, which id belongs to which entry, going through the
+chunk line by line (the bare number of a line passes it over), and that lines come in kinds: some prompts name a few
+("about events talk"), and just the lines of these kinds are kept. Which kinds those are, under which store, and whether
+a related entry is updated or left alone is drawn at random, small talk as often as facts, so that nothing here says
+what is worth keeping: that is left to reinforcement learning.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from memalpha.agent.parsing import render_call
@@ -68,13 +69,14 @@ def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstr
                 kept, about = _alike(rng, chunk)
             else:
                 kept = _random_lines(rng, chunk, budget)
-            calls = _random_calls(rng, chunk, shown.related, kept, mixture.copying)
+            said = list(_go_through(rng, chunk, shown.related, kept, mixture.copying))
             yield Demonstration(
                 prompt=nano_prompt(shown, chunk, budget, about),
-                completion="".join(render_call(call) for call in calls),
+                completion="".join(render_call(each) if isinstance(each, ToolCall) else str(each) for each in said),
             )
-            for call in calls:
-                apply(bank, call, Source(chunk=chunk, index=index))
+            for each in said:
+                if isinstance(each, ToolCall):
+                    apply(bank, each, Source(chunk=chunk, index=index))
 
 
 def _alike(rng: random.Random, chunk: Chunk) -> tuple[list[int], tuple[str, ...]]:
@@ -101,23 +103,32 @@ def _random_lines(rng: random.Random, chunk: Chunk, budget: float | None) -> lis
     return [number for number in range(1, len(chunk.lines) + 1) if rng.random() < rate]
 
 
-def _random_calls(
-    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], kept: list[int], copying: float
-) -> list[ToolCall]:
-    """Calls on the kept lines, in their order; which tool and which kind is drawn at random."""
-    lines = chunk.lines
-    calls = []
-    while kept:
-        number = kept.pop(0)
-        here = related[number - 1]
-        if here and rng.random() < 0.5:
-            calls.append(_change(rng, number, lines[number - 1], here[0], copying))
+def _go_through(
+    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], kept: Collection[int], copying: float
+) -> Iterator[ToolCall | int]:
+    """Calls on the kept lines, and the number of each line that no call quotes: every number once, in order.
+
+    So each choice is about one line only, the one after the number that was said last. Which tool and which kind is
+    drawn at random.
+    """
+    lines, said = chunk.lines, 0
+    for number, line in enumerate(lines, start=1):
+        if number <= said:
             continue
-        numbers = [number]
-        if kept and rng.random() < 0.03:
-            numbers.append(kept.pop(0))
-        calls.append(_insert(rng, numbers, lines, copying))
-    return calls
+        said = number
+        if number in kept:
+            here = related[number - 1]
+            if here and rng.random() < 0.5:
+                call = _change(rng, number, line, here[0], copying)
+            else:
+                two = number + 1 in kept and rng.random() < 0.03
+                call = _insert(rng, [number, number + 1] if two else [number], lines, copying)
+            yield call
+            quoted = call.arguments.get("lines")
+            if quoted:
+                said = quoted[-1]
+                continue
+        yield number
 
 
 def _insert(rng: random.Random, numbers: list[int], lines: Sequence[str], copying: float) -> ToolCall:

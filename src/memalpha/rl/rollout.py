@@ -210,7 +210,10 @@ def _names(step: Step) -> list[str]:
 
 
 def _row(step: Step, value: float, group: int, call_values: Sequence[float] | None = None, share: float = 0.0) -> Row:
-    """The row of a step; `share` of the advantage of a call's tokens is the value of that call."""
+    """The row of a step; `share` of the advantage of a call's tokens is the value of that call.
+
+    What stands outside the calls passes lines over, which is worth as much as leaving a call out: 0.
+    """
     completion = step.completion
     if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
         raise TrainingError(
@@ -218,8 +221,8 @@ def _row(step: Step, value: float, group: int, call_values: Sequence[float] | No
             "for a completion, expected one for each sampled token; train with a local model"
         )
     tokens: list[float] = []
-    if call_values:
-        tokens = [value] * len(completion.token_ids)
+    if call_values is not None:
+        tokens = [(1 - share) * value] * len(completion.token_ids)
         for (first, stop), own in zip(call_spans(step), call_values, strict=False):
             tokens[first:stop] = [(1 - share) * value + share * own] * (stop - first)
     return Row(

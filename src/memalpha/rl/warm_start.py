@@ -34,11 +34,11 @@ CHAT_TEMPLATE = (
 )
 VOCABULARY = 2048
 STAGES = (
-    (Mixture(copying=0.07, alike=0.0), 0.15),
-    (Mixture(copying=0.6, alike=0.0), 0.25),
-    (Mixture(copying=0.07, alike=0.7), 0.6),
+    (Mixture(copying=0.07, alike=0.3), 0.2),
+    (Mixture(copying=0.6, alike=0.3), 0.3),
+    (Mixture(copying=0.07, alike=0.3), 0.5),
 )
-"""What is taught in which order, with the share of the demonstrations: grammar, copying, lines of one kind."""
+"""What is taught in which order, with the share of the demonstrations: grammar, copying, both."""
 MAX_TOKENS = 640
 """Longer demonstrations are left out."""
 
@@ -223,7 +223,7 @@ def main() -> None:
     """Make the tokenizer, the corpus and the warm start, and write them to a folder."""
     parser = argparse.ArgumentParser(description="Make the nano policy and its warm start from generated text.")
     parser.add_argument("--out", type=Path, required=True, help="folder for tokenizer and weights")
-    parser.add_argument("--samples", type=int, default=100_000, help="demonstrations")
+    parser.add_argument("--samples", type=int, default=80_000, help="demonstrations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
