@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from memalpha.agent.model import Completion, Prompt, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
-from memalpha.credit import call_spans, call_values
+from memalpha.credit import call_spans, call_values, pass_spans, pass_values
 from memalpha.episode import Trace, run_episode
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rewards import RewardWeights, RuleValidator
@@ -120,3 +122,45 @@ def test_without_offsets_there_are_no_spans() -> None:
     trace = trace_of(["a b c"], [("q?", "x")], [insert(1)])
     assert trace.steps[0].prompt == Prompt(messages=trace.steps[0].prompt.messages)
     assert call_spans(trace.steps[0]) == []
+
+
+class Characters(ScriptedModel):
+    """A scripted model whose tokens are characters."""
+
+    def complete(self, prompts: object, sampling: object) -> list[Completion]:  # type: ignore[override]
+        done = super().complete(prompts, sampling)  # type: ignore[arg-type]
+        return [replace(each, token_ids=(1,) * len(each.text), offsets=tuple(range(len(each.text)))) for each in done]
+
+
+def trace_of_tokens(text: str, completion: str, question: tuple[str, str]) -> Trace:
+    asked = Question(text=question[0], answers=(question[1],), evidence=(0,))
+    episode = Episode(id="e", chunks=(Chunk(text=text),), questions=(asked,))
+    return run_episode(Writer(Characters([completion])), ExtractiveReader(), episode, count_tokens=words)
+
+
+def test_bare_numbers_pass_lines_over() -> None:
+    completion = "1" + insert(2, 3) + "4" + insert(5) + "6 8"  # 7 is skipped: 8 is not the next line
+    trace = trace_of_tokens("\n".join(f"line {n}" for n in range(1, 9)), completion, ("q", "x"))
+    after = 1 + len(insert(2, 3))
+    last = after + 1 + len(insert(5))
+    assert pass_spans(trace.steps[0]) == {1: (0, 1), 4: (after, after + 1), 6: (last, last + 1)}
+
+
+def test_numbers_of_two_digits_are_passed_over_as_well() -> None:
+    trace = trace_of_tokens("\n".join(f"line {n}" for n in range(1, 13)), "123456789101112", ("q", "x"))
+    spans = pass_spans(trace.steps[0])
+    assert list(spans) == list(range(1, 13))
+    assert (spans[9], spans[10], spans[12]) == ((8, 9), (9, 11), (13, 15))
+
+
+def test_the_number_of_a_line_that_held_the_answer_is_charged() -> None:
+    # One chunk, one question: what was missed is worth 1. Numbers past the last line are nothing.
+    text = "Ann's drink is mint tea.\nThe weather was fine again."
+    question = ("What is Ann's drink?", "mint tea")
+    assert pass_values(trace_of_tokens(text, "123", question)) == [{1: -1.0, 2: 0.0, 3: 0.0}]
+    assert pass_values(trace_of_tokens(text, insert(1) + "2", question)) == [{2: 0.0}]
+
+
+def test_two_lines_with_the_answer_share_the_charge() -> None:
+    trace = trace_of_tokens("Ann drinks mint tea.\nAnn likes mint tea.", "12", ("What does Ann drink?", "mint tea"))
+    assert pass_values(trace) == [{1: -0.5, 2: -0.5}]

@@ -18,6 +18,7 @@ from memalpha.agent.writer import Step
 from memalpha.episode import Count, Trace
 from memalpha.memory.bank import Action, Entry, MemoryKind, Operation
 from memalpha.metrics import contains
+from memalpha.records import ToolCall
 from memalpha.rewards import RewardWeights, Validator
 
 _DATE = re.compile(r"^\[[^\]]*\] ")
@@ -71,6 +72,55 @@ def call_spans(step: Step) -> list[tuple[int, int]]:
         tokens = [at for at, offset in enumerate(completion.offsets) if start <= offset < cursor]
         spans.append((tokens[0], tokens[-1] + 1) if tokens else (0, 0))
     return spans
+
+
+def pass_spans(step: Step) -> dict[int, tuple[int, int]]:
+    """First and last-plus-one sampled token of each bare number by which the nano policy passes a line over."""
+    completion, spans = step.completion, {}
+    if not completion.offsets or completion.tool_calls is not None:
+        return {}
+    calls, said, cursor = list(step.calls), 0, 0
+    while cursor < len(completion.text):
+        number = str(said + 1)
+        if calls and completion.text.startswith(calls[0].text, cursor):
+            cursor += max(1, len(calls[0].text))
+            said = max([said, *_quoted(calls.pop(0))])
+        elif completion.text.startswith(number, cursor):
+            tokens = [at for at, offset in enumerate(completion.offsets) if cursor <= offset < cursor + len(number)]
+            cursor += len(number)
+            said += 1
+            if tokens:
+                spans[said] = (tokens[0], tokens[-1] + 1)
+        else:
+            cursor += 1
+    return spans
+
+
+def pass_values(trace: Trace) -> list[dict[int, float]]:
+    """For each step the value of each line that was passed over by its number: 0, or less where an answer stood in it.
+
+    A question that was answered with score s charges the lines of its evidence in which the gold answer stands,
+    together with (1 - s) · (chunks / questions): what it would have brought the calls that keep such lines.
+    """
+    unit = len(trace.episode.chunks) / len(trace.episode.questions)
+    values = [dict.fromkeys(pass_spans(step), 0.0) for step in trace.steps]
+    for question, score in zip(trace.episode.questions, trace.scores, strict=True):
+        if score < 1:
+            missed = [
+                (at, number)
+                for at in question.evidence
+                if at < len(values)
+                for number, line in enumerate(trace.episode.chunks[at].lines, start=1)
+                if number in values[at] and contains(line, question.answers)
+            ]
+            for at, number in missed:
+                values[at][number] -= (1 - score) * unit / len(missed)
+    return values
+
+
+def _quoted(call: ToolCall) -> list[int]:
+    lines = call.arguments.get("lines")
+    return [each for each in lines if type(each) is int] if isinstance(lines, list) else []
 
 
 def _written(trace: Trace) -> Iterator[_Written]:

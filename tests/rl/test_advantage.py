@@ -81,12 +81,13 @@ def reference_branched(trajectories: Rows, branches: Rows, mix: float, normalise
     return [[mix * a for a in row] for row in reference_trajectory(trajectories, normalise_std)], local
 
 
-def reference_per_call(calls: list[tuple[float, str]]) -> list[float]:
+def reference_per_call(calls: list[tuple[float, str]], centring: float) -> list[float]:
     centred = []
     for value, tool in calls:
         alike = [other for other, name in calls if name == tool]
         mean = sum(alike) / len(alike)
-        centred.append(value - mean if tool and mean < 0 else value)
+        baseline = mean if mean < 0 else centring * mean
+        centred.append(value - baseline if tool else value)
     std = reference_std(centred, 0)
     return [c / (std + EPSILON) if std > 1e-9 else 0.0 for c in centred]
 
@@ -170,6 +171,12 @@ def test_per_call_by_hand() -> None:
     assert_allclose(got[1][1], [-unit, 2 * unit], atol=1e-5)
 
 
+def test_a_share_of_the_mean_of_a_helpful_tool_is_taken_off() -> None:
+    # Inserts 3 1 have the mean 2; half of it is taken off: 2 0. Squares 4 and 0 of two calls: the root of 2.
+    got = per_call([[[3.0, 1.0]]], [[["insert", "insert"]]], centring=0.5)
+    assert_allclose(got[0][0], [2 / math.sqrt(2), 0.0], atol=1e-5)
+
+
 def test_a_call_that_failed_keeps_its_value() -> None:
     # Compared with the mean of failures it would be 0. Squares 1 and 1 of two calls: the deviation is 1.
     assert_allclose(per_call([[[1.0, -1.0]]], [[["insert", ""]]])[0][0], [1.0, -1.0], atol=1e-5)
@@ -215,12 +222,12 @@ def test_equals_its_reference(
 CALLS = st.lists(st.tuples(st.integers(-16, 16).map(lambda n: n / 8), st.sampled_from(["insert", "update", ""])))
 
 
-@given(st.lists(st.lists(CALLS, max_size=3), max_size=4))
-def test_per_call_equals_its_reference(group: list[list[list[tuple[float, str]]]]) -> None:
+@given(st.lists(st.lists(CALLS, max_size=3), max_size=4), st.sampled_from([0.0, 0.25, 1.0]))
+def test_per_call_equals_its_reference(group: list[list[list[tuple[float, str]]]], centring: float) -> None:
     values = [[[value for value, _ in calls] for calls in steps] for steps in group]
     tools = [[[tool for _, tool in calls] for calls in steps] for steps in group]
-    got = per_call(values, tools)
-    expected = reference_per_call([call for steps in group for calls in steps for call in calls])
+    got = per_call(values, tools, centring=centring)
+    expected = reference_per_call([call for steps in group for calls in steps for call in calls], centring)
     assert [[len(calls) for calls in steps] for steps in got] == [[len(calls) for calls in steps] for steps in group]
     assert_allclose([value for steps in got for calls in steps for value in calls], expected, atol=1e-9)
 

@@ -117,19 +117,21 @@ def branched(
 
 
 def per_call(
-    values: Sequence[Sequence[Sequence[float]]], tools: Sequence[Sequence[Sequence[str]]]
+    values: Sequence[Sequence[Sequence[float]]], tools: Sequence[Sequence[Sequence[str]]], *, centring: float = 0.0
 ) -> list[list[list[float]]]:
-    """Advantages of calls from their values, both [G][T][calls]: over one deviation, less the mean of a harmful tool.
+    """Advantages of calls from their values, both [G][T][calls]: over one deviation, less a part of their tool's mean.
 
-    A value compares a call with leaving it out, which is worth 0, so that no other baseline is needed. But early in
-    training most updates hit the wrong entry; where the calls of a tool do harm on average, they are compared with each
-    other, or all of them would end before the right ones are found. A call that failed has the empty name and keeps its
-    value: compared with other failures only, garbage would be free.
+    A value compares a call with leaving it out, which is worth 0, so that in the end no other baseline is needed. But
+    early in training most updates hit the wrong entry; where the calls of a tool do harm on average, they are compared
+    with each other, or all of them would end before the right ones are found. And where they do good on average, a
+    share `centring` of the mean is taken off, or "more of everything" is learned long before "which". A call that
+    failed has the empty name and keeps its value: compared with other failures only, garbage would be free.
     """
     by_tool: dict[str, list[float]] = {}
     for value, tool in zip(_flat(values), _flat(tools), strict=True):
         by_tool.setdefault(tool, []).append(value)
-    means = {tool: min(0.0, math.fsum(found) / len(found)) if tool else 0.0 for tool, found in by_tool.items()}
+    means = {tool: math.fsum(found) / len(found) if tool else 0.0 for tool, found in by_tool.items()}
+    means = {tool: mean if mean < 0 else centring * mean for tool, mean in means.items()}
     squares = [(value - means[tool]) ** 2 for tool, found in by_tool.items() for value in found]
     deviation = math.sqrt(math.fsum(squares) / len(squares)) if squares else 0.0
     scale = 0.0 if deviation < ROUNDING else 1.0 / (deviation + EPSILON)

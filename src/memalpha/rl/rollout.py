@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer, write_budget
-from memalpha.credit import call_spans, call_values
+from memalpha.credit import call_spans, call_values, pass_spans, pass_values
 from memalpha.episode import Count, Trace, finish, run_episodes
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank
@@ -26,6 +26,9 @@ from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Valida
 from memalpha.rl import advantage
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import TrainConfig
+
+PASS = "pass"
+"""Stands for a tool where a line was passed over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,15 @@ class Collector:
         count_tokens: Count,
         *,
         validator: Validator | None = None,
+        centring: float = 0.0,
     ) -> None:
-        """`validator` judges r4; the rules by default."""
+        """`validator` judges r4, the rules by default; `centring` is that of `advantage.per_call`."""
         self.config = config
         self.writer = writer
         self.reader = reader
         self.count_tokens = count_tokens
         self.validator = validator or RuleValidator()
+        self._centring = centring
         self._weights = RewardWeights(compression=config.reward.compression, content=config.reward.content)
 
     def collect(
@@ -157,15 +162,22 @@ class Collector:
         return [row for row in rows if _teaches(row)]
 
     def _call_values(self, traces: Sequence[Trace]) -> list[list[list[float]]] | None:
-        """Advantages of calls [G][T][calls]; None when they do not count."""
+        """Advantages of calls, then of lines passed over [G][T][calls + lines]; None when they do not count."""
         if self.config.reward.call_credit == 0:
             return None
         values = [
-            call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens)
+            [
+                [*calls, *passed.values()]
+                for calls, passed in zip(
+                    call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens),
+                    pass_values(trace),
+                    strict=True,
+                )
+            ]
             for trace in traces
         ]
         tools = [[_names(step) for step in trace.steps] for trace in traces]
-        return advantage.per_call(values, tools)
+        return advantage.per_call(values, tools, centring=self._centring)
 
     def _branches(
         self, leader: Trace, rng: random.Random, seed: int
@@ -205,15 +217,13 @@ def _teaches(row: Row) -> bool:
 
 
 def _names(step: Step) -> list[str]:
-    """The tool of each call that succeeded, empty for one that failed."""
-    return [call.name if result.ok else "" for call, result in zip(step.calls, step.results, strict=True)]
+    """The tool of each call that succeeded, empty for one that failed; then PASS for each line passed over."""
+    tools = [call.name if result.ok else "" for call, result in zip(step.calls, step.results, strict=True)]
+    return [*tools, *[PASS] * len(pass_spans(step))]
 
 
 def _row(step: Step, value: float, group: int, call_values: Sequence[float] | None = None, share: float = 0.0) -> Row:
-    """The row of a step; `share` of the advantage of a call's tokens is the value of that call.
-
-    What stands outside the calls passes lines over, which is worth as much as leaving a call out: 0.
-    """
+    """The row of a step; `share` of the advantage of a token is that of its call, or of the line it passes over."""
     completion = step.completion
     if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
         raise TrainingError(
@@ -223,7 +233,8 @@ def _row(step: Step, value: float, group: int, call_values: Sequence[float] | No
     tokens: list[float] = []
     if call_values is not None:
         tokens = [(1 - share) * value] * len(completion.token_ids)
-        for (first, stop), own in zip(call_spans(step), call_values, strict=False):
+        spans = [*call_spans(step), *pass_spans(step).values()]
+        for (first, stop), own in zip(spans, call_values, strict=False):
             tokens[first:stop] = [(1 - share) * value + share * own] * (stop - first)
     return Row(
         prompt_ids=completion.prompt_ids,

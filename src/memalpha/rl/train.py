@@ -131,7 +131,9 @@ def train(
     observer.on_start(done or 0, config.run.steps)
     for step in range(done or 0, config.run.steps):
         started = time.monotonic()
-        collector = Collector(config, make_writer(model, config, step), reader, count_tokens, validator=validator)
+        progress = step / config.run.steps
+        writer = make_writer(model, config, step)
+        collector = Collector(config, writer, reader, count_tokens, validator=validator, centring=max(0.0, 1.0 - 4.0 * progress))
         seed = config.run.seed * 1_000_000 + step
         before = model.tokens_sampled
         experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
@@ -139,7 +141,7 @@ def train(
         metrics = {
             "step": step + 1,
             **summary(experience),
-            **learner.update(experience.rows, seed=seed, progress=step / config.run.steps),
+            **learner.update(experience.rows, seed=seed, progress=progress),
         }
         metrics["rollout_seconds"] = rolled_out - started
         metrics["update_seconds"] = time.monotonic() - rolled_out
