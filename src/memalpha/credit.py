@@ -104,17 +104,18 @@ def pass_values(trace: Trace) -> list[dict[int, float]]:
     """
     unit = len(trace.episode.chunks) / len(trace.episode.questions)
     values = [dict.fromkeys(pass_spans(step), 0.0) for step in trace.steps]
+    passed = {step.index: value for step, value in zip(trace.steps, values, strict=True)}
     for question, score in zip(trace.episode.questions, trace.scores, strict=True):
         if score < 1:
             missed = [
-                (at, number)
-                for at in question.evidence
-                if at < len(values)
-                for number, line in enumerate(trace.episode.chunks[at].lines, start=1)
-                if number in values[at] and contains(line, question.answers)
+                (index, number)
+                for index in question.evidence
+                if index in passed
+                for number, line in enumerate(trace.episode.chunks[index].lines, start=1)
+                if number in passed[index] and contains(line, question.answers)
             ]
-            for at, number in missed:
-                values[at][number] -= (1 - score) * unit / len(missed)
+            for index, number in missed:
+                passed[index][number] -= (1 - score) * unit / len(missed)
     return values
 
 

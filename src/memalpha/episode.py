@@ -6,15 +6,18 @@ is scored by the metric its question names. Several episodes go side by side, so
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Answer, Reader
+from memalpha.agent.view import STORES
 from memalpha.agent.writer import Step, Writer
 from memalpha.memory.bank import Bank
+from memalpha.memory.tools import Source, Tool, apply
 from memalpha.metrics import contains, score
-from memalpha.records import Episode
+from memalpha.records import Episode, ToolCall
 
 Count = Callable[[str], int]
 Progress = Callable[[int, int], None]
@@ -27,7 +30,7 @@ class Trace:
 
     episode: Episode
     steps: tuple[Step, ...]
-    """One for each chunk, in order."""
+    """One for each chunk that the writer read, in order."""
     bank: Bank
     """The memory after the last chunk."""
     answers: tuple[Answer, ...]
@@ -40,6 +43,11 @@ class Trace:
     def score(self) -> float:
         """Mean over the questions: evaluation accuracy, and reward r1."""
         return sum(self.scores) / len(self.scores)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the writer read every chunk, starting with an empty memory."""
+        return len(self.steps) == len(self.episode.chunks)
 
     @property
     def memory_tokens(self) -> int:
@@ -69,6 +77,7 @@ def run_episodes(
     count_tokens: Count,
     sampling: Callable[[int], Sampling] | None = None,
     progress: Progress | None = None,
+    stored: Sequence[int] | None = None,
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
@@ -77,17 +86,19 @@ def run_episodes(
         reader: Answers all of them.
         episodes: The same episode may stand there several times.
         count_tokens: Length of a text, for limits and for reported sizes.
-        sampling: How to sample chunk number n (0 is the first); None is the writer's own way.
+        sampling: How to sample the chunks of round n (0 is the first); None is the writer's own way.
         progress: Told after each round of chunks.
+        stored: For each episode, how many of its chunks are in memory line by line before the writer begins; None is 0.
     """
-    banks = [Bank(count_tokens=count_tokens) for _ in episodes]
+    first = stored or [0] * len(episodes)
+    banks = [store(Bank(count_tokens=count_tokens), *each) for each in zip(episodes, first, strict=True)]
     steps: list[list[Step]] = [[] for _ in episodes]
-    total = sum(len(episode.chunks) for episode in episodes)
-    done = 0
-    for index in range(max((len(episode.chunks) for episode in episodes), default=0)):
-        active = [at for at, episode in enumerate(episodes) if index < len(episode.chunks)]
-        work = [(banks[at], episodes[at].chunks[index], index) for at in active]
-        for at, step in zip(active, writer.write_batch(work, sampling(index) if sampling else None), strict=True):
+    left = [len(episode.chunks) - count for episode, count in zip(episodes, first, strict=True)]
+    total, done = sum(left), 0
+    for turn in range(max(left, default=0)):
+        active = [at for at, count in enumerate(left) if turn < count]
+        work = [(banks[at], episodes[at].chunks[first[at] + turn], first[at] + turn) for at in active]
+        for at, step in zip(active, writer.write_batch(work, sampling(turn) if sampling else None), strict=True):
             steps[at].append(step)
         done += len(active)
         if progress:
@@ -96,6 +107,16 @@ def run_episodes(
         finish(episode, tuple(written), bank, reader, count_tokens)
         for episode, written, bank in zip(episodes, steps, banks, strict=True)
     ]
+
+
+def store(bank: Bank, episode: Episode, chunks: int) -> Bank:
+    """Put every line of the first `chunks` chunks into the bank, each as an entry of either kind."""
+    rng = random.Random(episode.id)
+    for index, chunk in enumerate(episode.chunks[:chunks]):
+        for number in range(1, len(chunk.lines) + 1):
+            arguments = {"lines": [number], "memory_type": rng.choice(STORES).value}
+            apply(bank, ToolCall(name=Tool.INSERT, arguments=arguments), Source(chunk=chunk, index=index))
+    return bank
 
 
 def finish(episode: Episode, steps: tuple[Step, ...], bank: Bank, reader: Reader, count_tokens: Count) -> Trace:

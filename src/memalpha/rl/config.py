@@ -61,6 +61,8 @@ class DataConfig:
     """Length of a world episode; ignored for files."""
     validation_episodes: int = 16
     """Held out from training; of files at most a tenth."""
+    stored: float = 0.0
+    """Share of the training episodes whose first half is in memory line by line before the writer begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ class TrainConfig:
         """Refuse combinations that cannot work."""
         for name, least in _LEAST.items():
             _check(self._get(name) >= least, f"{name} is {self._get(name)}", f"at least {least}")
-        for name in ("reward.credit", "reward.call_credit", "optim.mix", "optim.clip_low"):
+        for name in ("data.stored", "reward.credit", "reward.call_credit", "optim.mix", "optim.clip_low"):
             _check(0 <= self._get(name) <= 1, f"{name} is {self._get(name)}", "0 to 1")
         for name in ("rollout.temperature", "optim.rate"):
             _check(self._get(name) > 0, f"{name} is {self._get(name)}", "above 0")

@@ -17,7 +17,7 @@ from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer, write_budget
 from memalpha.credit import call_spans, call_values, pass_spans, pass_values
-from memalpha.episode import Count, Trace, finish, run_episodes
+from memalpha.episode import Count, Trace, finish, run_episodes, store
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank
 from memalpha.memory.tools import Source, apply
@@ -93,8 +93,9 @@ class Collector:
         self, episodes: Sequence[Episode], *, seed: int, progress: Callable[[int, int], None] | None = None
     ) -> Experience:
         """Sample every episode `rollout.group` times; raises `ModelError` when model or reader fails."""
-        size = self.config.rollout.group
+        size, rng = self.config.rollout.group, random.Random(seed)
         repeated = [episode for episode in episodes for _ in range(size)]
+        stored = [len(episode.chunks) // 2 if rng.random() < self.config.data.stored else 0 for episode in episodes]
         traces = run_episodes(
             self.writer,
             self.reader,
@@ -102,9 +103,9 @@ class Collector:
             count_tokens=self.count_tokens,
             sampling=lambda index: self._sampling(seed * 1_000_003 + index),
             progress=progress,
+            stored=[count for count in stored for _ in range(size)],
         )
         rewards = [self._reward(trace) for trace in traces]
-        rng = random.Random(seed)
         groups = tuple(
             Group(
                 traces=tuple(traces[at : at + size]),
@@ -188,8 +189,8 @@ class Collector:
         found = []
         for place in places:
             banks = [replay(leader, place, self.writer.config.budget) for _ in range(size)]
-            chunk = leader.episode.chunks[place]
-            work = [(bank, chunk, place) for bank in banks]
+            index = leader.steps[place].index
+            work = [(bank, leader.episode.chunks[index], index) for bank in banks]
             steps = self.writer.write_batch(work, self._sampling(seed * 7919 + place))
             traces = tuple(
                 finish(leader.episode, (step,), bank, self.reader, self.count_tokens)
@@ -202,8 +203,9 @@ class Collector:
 
 
 def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
-    """The memory as it was before chunk number `until`, rebuilt from the calls of the trace."""
+    """The memory as it was before step number `until`, rebuilt from the calls of the trace."""
     bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout)
+    store(bank, trace.episode, trace.steps[0].index if trace.steps else 0)
     for step in trace.steps[:until]:
         chunk = trace.episode.chunks[step.index]
         allowed = write_budget(budget, chunk, bank)

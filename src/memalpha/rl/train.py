@@ -36,6 +36,10 @@ TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
 """Metrics that differ from run to run; all others are the same for the same seed and machine."""
 
 
+CENTRED = 0.25
+"""Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
+
+
 class Observer:
     """Is told how a run goes; override what you care for."""
 
@@ -133,7 +137,9 @@ def train(
         started = time.monotonic()
         progress = step / config.run.steps
         writer = make_writer(model, config, step)
-        collector = Collector(config, writer, reader, count_tokens, validator=validator, centring=max(0.0, 1.0 - 4.0 * progress))
+        collector = Collector(
+            config, writer, reader, count_tokens, validator=validator, centring=max(0.0, 1.0 - 4.0 * progress)
+        )
         seed = config.run.seed * 1_000_000 + step
         before = model.tokens_sampled
         experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
@@ -161,9 +167,13 @@ def train(
 
 
 def summary(experience: Experience) -> dict[str, float]:
-    """What one step's rollouts looked like: reward terms apart, and how the writer behaves."""
-    rewards = [each for group in experience.groups for each in group.rewards]
-    traces = [trace for group in experience.groups for trace in group.traces]
+    """What one step's rollouts looked like: reward terms apart, and how the writer behaves.
+
+    Episodes that began with a filled memory are left out, unless there are no others.
+    """
+    whole = [group for group in experience.groups if all(trace.whole for trace in group.traces)] or experience.groups
+    rewards = [each for group in whole for each in group.rewards]
+    traces = [trace for group in whole for trace in group.traces]
     steps = [step for trace in traces for step in trace.steps]
     results = [result for step in steps for result in step.results]
     operations = [each for step in steps for each in step.operations]
@@ -174,9 +184,7 @@ def summary(experience: Experience) -> dict[str, float]:
         "tools": _mean([each.tools for each in terms]),
         "compression": _mean([each.compression for each in rewards]),
         "content": _mean([each.content for each in terms]),
-        "correctness_spread": _mean(
-            [_spread([each.correctness for each in group.rewards]) for group in experience.groups]
-        ),
+        "correctness_spread": _mean([_spread([each.correctness for each in group.rewards]) for group in whole]),
         "memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
         "write_rate": _mean([float(bool(step.calls)) for step in steps]),
         "calls_per_chunk": len(results) / len(steps),
