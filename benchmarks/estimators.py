@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, str]] = {
         "reward.credit": "0.0",
         "reward.call_credit": "0.0",
         "optim.clip_high": "0.2",
+        "data.stored": "0.0",
     },
     "trajectory": {"optim.estimator": "trajectory", "reward.credit": "0.0", "reward.call_credit": "0.0"},
     "branched": {

@@ -10,9 +10,9 @@ from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader, ModelReader
 from memalpha.agent.writer import Writer
-from memalpha.episode import finish, run_episode, run_episodes
+from memalpha.episode import finish, run_episode, run_episodes, store
 from memalpha.errors import ModelError
-from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.bank import Bank, Entry, MemoryKind, Provenance
 from memalpha.records import Chunk, Episode, Metric, Question, ToolCall
 
 
@@ -147,3 +147,28 @@ def test_what_fails_is_no_answer_and_no_score() -> None:
         run_episode(Writer(ScriptedModel(["", ""])), ExtractiveReader(), ANN, count_tokens=count)
     with pytest.raises(ModelError, match="asked more often"):
         run_episode(Writer(ScriptedModel([""])), ModelReader(ScriptedModel([])), DI, count_tokens=count)
+
+
+def test_stored_chunks_are_in_memory_line_by_line_and_the_writer_reads_the_rest() -> None:
+    model = Watching([quote(1), ""])
+    filled, empty = run_episodes(Writer(model), ExtractiveReader(), [ANN, DI], count_tokens=count, stored=[2, 0])
+    assert [step.index for step in filled.steps] == [2]
+    assert [entry.text for entry in sorted(entries(filled.bank), key=lambda entry: entry.id)] == [
+        "Ann has a dog.",
+        "Fine weather.",
+        "Bo sails to Rome.",
+        "Cy digs a well.",
+    ]
+    assert [entry.provenance.chunk for entry in entries(filled.bank) if "Rome" in entry.text] == [1]
+    assert (filled.whole, empty.whole) == (False, True)
+    assert model.batches == [["Good night. #2", "Di paints. #1"]]
+
+
+def test_the_same_episode_is_stored_the_same_way() -> None:
+    one, again = (store(Bank(count_tokens=count), ANN, 3) for _ in range(2))
+    assert [(entry.kind, entry.text) for entry in entries(one)] == [(entry.kind, entry.text) for entry in entries(again)]
+    assert {entry.kind for entry in entries(one)} == {MemoryKind.SEMANTIC, MemoryKind.EPISODIC}
+
+
+def entries(bank: Bank) -> list[Entry]:
+    return [*bank.entries(MemoryKind.SEMANTIC), *bank.entries(MemoryKind.EPISODIC)]

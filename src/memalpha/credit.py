@@ -76,11 +76,11 @@ def call_spans(step: Step) -> list[tuple[int, int]]:
 
 def pass_spans(step: Step) -> dict[int, tuple[int, int]]:
     """First and last-plus-one sampled token of each bare number by which the nano policy passes a line over."""
-    completion, spans = step.completion, {}
+    completion, lines, spans = step.completion, len(step.view.related), {}
     if not completion.offsets or completion.tool_calls is not None:
         return {}
     calls, said, cursor = list(step.calls), 0, 0
-    while cursor < len(completion.text):
+    while cursor < len(completion.text) and said < lines:
         number = str(said + 1)
         if calls and completion.text.startswith(calls[0].text, cursor):
             cursor += max(1, len(calls[0].text))

@@ -143,6 +143,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, expect
         ({"run.threads": "0"}, "run.threads is 0, expected at least 1"),
         ({"run.checkpoint_every": "0"}, "run.checkpoint_every is 0, expected at least 1"),
         ({"run.validate_every": "-1"}, "run.validate_every is -1, expected at least 0"),
+        ({"data.stored": "1.5"}, "data.stored is 1.5, expected 0 to 1"),
         ({"data.validation_episodes": "-1"}, "data.validation_episodes is -1, expected at least 0"),
         ({"writer.newest": "-1"}, "writer.newest is -1, expected at least 0"),
         ({"writer.related": "-1"}, "writer.related is -1, expected at least 0"),

@@ -27,6 +27,8 @@ from memalpha.rl import advantage
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import TrainConfig
 
+CENTRED = 0.25
+"""Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
 PASS = "pass"
 """Stands for a tool where a line was passed over."""
 
@@ -78,15 +80,15 @@ class Collector:
         count_tokens: Count,
         *,
         validator: Validator | None = None,
-        centring: float = 0.0,
+        progress: float = 0.0,
     ) -> None:
-        """`validator` judges r4, the rules by default; `centring` is that of `advantage.per_call`."""
+        """`validator` judges r4, the rules by default; `progress` is the share of the run that is over, in [0, 1]."""
         self.config = config
         self.writer = writer
         self.reader = reader
         self.count_tokens = count_tokens
         self.validator = validator or RuleValidator()
-        self._centring = centring
+        self._progress = progress
         self._weights = RewardWeights(compression=config.reward.compression, content=config.reward.content)
 
     def collect(
@@ -95,7 +97,8 @@ class Collector:
         """Sample every episode `rollout.group` times; raises `ModelError` when model or reader fails."""
         size, rng = self.config.rollout.group, random.Random(seed)
         repeated = [episode for episode in episodes for _ in range(size)]
-        stored = [len(episode.chunks) // 2 if rng.random() < self.config.data.stored else 0 for episode in episodes]
+        share = self.config.data.stored * (1.0 - self._progress)
+        stored = [len(episode.chunks) // 2 if rng.random() < share else 0 for episode in episodes]
         traces = run_episodes(
             self.writer,
             self.reader,
@@ -178,7 +181,7 @@ class Collector:
             for trace in traces
         ]
         tools = [[_names(step) for step in trace.steps] for trace in traces]
-        return advantage.per_call(values, tools, centring=self._centring)
+        return advantage.per_call(values, tools, centring=max(0.0, 1.0 - self._progress / CENTRED))
 
     def _branches(
         self, leader: Trace, rng: random.Random, seed: int

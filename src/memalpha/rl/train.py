@@ -36,10 +36,6 @@ TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
 """Metrics that differ from run to run; all others are the same for the same seed and machine."""
 
 
-CENTRED = 0.25
-"""Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
-
-
 class Observer:
     """Is told how a run goes; override what you care for."""
 
@@ -137,9 +133,7 @@ def train(
         started = time.monotonic()
         progress = step / config.run.steps
         writer = make_writer(model, config, step)
-        collector = Collector(
-            config, writer, reader, count_tokens, validator=validator, centring=max(0.0, 1.0 - 4.0 * progress)
-        )
+        collector = Collector(config, writer, reader, count_tokens, validator=validator, progress=progress)
         seed = config.run.seed * 1_000_000 + step
         before = model.tokens_sampled
         experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
