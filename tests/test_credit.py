@@ -100,6 +100,17 @@ def test_an_update_that_another_one_replaced_earns_nothing() -> None:
     assert values(trace) == [[pytest.approx(3.0 - 0.5)], [pytest.approx(-0.5)], [pytest.approx(3.0 - 0.5)]]
 
 
+def test_a_correction_beside_what_it_corrects_is_charged() -> None:
+    # Two chunks, one question worth 2. The old text answers; both lines cost 0.5 of their chunk.
+    chunks = (Chunk(text="Ann's drink is mint tea."), Chunk(text="Not mint tea: the drink is cider."))
+    asked = Question(text="What is Ann's drink?", answers=("cider",), evidence=(1,))
+    episode = Episode(id="e", chunks=chunks, questions=(asked,))
+    model = ScriptedModel([insert(1), insert(1)])
+    trace = run_episode(Writer(model), ExtractiveReader(), episode, count_tokens=words)
+    assert trace.score == 0.0
+    assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(-2.0 - 0.5)]]
+
+
 def test_a_step_without_calls_has_no_values() -> None:
     trace = trace_of(["Hello."], [("What is it?", "nothing")], [""])
     assert values(trace) == [[]]

@@ -18,7 +18,7 @@ from memalpha.agent.writer import Step
 from memalpha.episode import Count, Trace
 from memalpha.memory.bank import Action, Entry, MemoryKind, Operation
 from memalpha.metrics import contains
-from memalpha.records import ToolCall
+from memalpha.records import Question, ToolCall
 from memalpha.rewards import RewardWeights, Validator
 
 _DATE = re.compile(r"^\[[^\]]*\] ")
@@ -40,9 +40,10 @@ def call_values(
 
     A question that was answered with score s is worth s · (chunks / questions), shared by the shown entries in which
     the answer stands; an entry's part goes to the call that last wrote it and, whole again, to the call that made it,
-    without which there had been nothing to update. A question whose gold answer stood in a text that an update or a
-    delete removed charges that call with (1 - s) · (chunks / questions). Every call pays β for its tokens as a share of
-    the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
+    without which there had been nothing to update. A question that went wrong charges (1 - s) · (chunks / questions) to
+    the updates and deletes that removed its answer from a text, and as much to the calls that took it from the evidence
+    in vain: a correction that stands beside what it corrects is worth no more than one that was passed over. Every call
+    pays β for its tokens as a share of the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
     """
     written = tuple(_written(trace))
     values = [[0.0] * len(step.calls) for step in trace.steps]
@@ -149,6 +150,8 @@ def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place,
         if score < 1:
             guilty = [each.place for each in written if _lost(each.operation, question.answers)]
             yield from ((place, -(1 - score) * unit / len(guilty)) for place in guilty)
+            vain = [each.place for each in written if _in_vain(trace, each, question)]
+            yield from ((place, -(1 - score) * unit / len(vain)) for place in vain)
 
 
 def _writers(written: Sequence[_Written]) -> dict[tuple[MemoryKind, int | None], frozenset[_Place]]:
@@ -186,6 +189,12 @@ def _supporting(answer: Answer) -> list[tuple[MemoryKind, int | None]]:
 def _holds(entry: Entry, text: str) -> bool:
     # The time in front belongs to the entry, not to each of its sentences.
     return contains(entry.text, [_DATE.sub("", text)]) > 0
+
+
+def _in_vain(trace: Trace, written: _Written, question: Question) -> bool:
+    """Whether the call kept the answer from its evidence, which did not help: what it corrects still stands, say."""
+    chunk = trace.steps[written.place[0]].index
+    return chunk in question.evidence and contains(written.operation.after or "", question.answers) > 0
 
 
 def _lost(operation: Operation, golds: tuple[str, ...]) -> bool:

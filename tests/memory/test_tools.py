@@ -70,6 +70,13 @@ def test_delete_takes_an_entry_away(memory_id: object) -> None:
     assert len(made) == 1
 
 
+def test_an_update_goes_by_the_id_where_the_kind_beside_it_is_another_one() -> None:
+    made = bank()
+    result = call(made, UPDATE, memory_type="semantic", memory_id=2, new_content="Bo sailed home.")
+    assert result == ToolResult(status=ToolStatus.OK, message="updated episodic #2, which is not semantic", entry_id=2)
+    assert (made.get(2).kind, made.get(2).text) == (MemoryKind.EPISODIC, "Bo sailed home.")
+
+
 def test_the_author_of_the_source_is_recorded() -> None:
     made = bank()
     source = Source(chunk=Chunk(text="x"), index=0, author="user")

@@ -19,7 +19,7 @@ from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rl.advantage import Estimator
-from memalpha.rl.config import OptimConfig, RewardConfig, RolloutConfig, TrainConfig
+from memalpha.rl.config import DataConfig, OptimConfig, RewardConfig, RolloutConfig, TrainConfig
 from memalpha.rl.rollout import Collector, Experience, Row, replay
 from memalpha.rl.train import make_writer
 
@@ -351,3 +351,14 @@ def test_the_budget_of_the_writer_holds_for_branches_too() -> None:
     experience = collect(model, config_of(Estimator.BRANCHED, branches=2), budget=0.5)
     (traces, _) = experience.groups[0].branches[1]
     assert [entry.text for entry in traces[0].bank.entries(MemoryKind.SEMANTIC)] == ["User: Hello there."]
+
+
+def test_filled_memories_end_with_the_run() -> None:
+    chunks = tuple(Chunk(text=f"Line {n}.\nOther {n}.") for n in range(4))
+    episode = Episode(id="e", chunks=chunks, questions=(Question(text="q", answers=("x",)),))
+    config = replace(config_of(Estimator.PER_STEP), data=DataConfig(stored=1.0))
+    for progress, read in ((0.0, [2, 3]), (1.0, [0, 1, 2, 3])):
+        model = Typist([[NOTHING, NOTHING]] * len(read))
+        collector = Collector(config, Writer(model), ExtractiveReader(), count, progress=progress)
+        (group,) = collector.collect([episode], seed=1).groups
+        assert [step.index for step in group.traces[0].steps] == read

@@ -148,6 +148,11 @@ def _apply(
         raise _ArgumentsError(f"got the argument {_quoted(unknown)}, expected {', '.join(known)}")
     kind = _kind(given.get("memory_type"))
     entry_id = None if shape.action is Action.INSERT else _entry_id(kind, given.get("memory_id"))
+    named = kind
+    if entry_id is not None and shape.action is Action.UPDATE:
+        # Ids are one counter for all kinds: a number names one entry, whatever kind was said with it. A delete, which
+        # leaves no earlier version to go back to, must name both.
+        kind = bank.get(entry_id).kind
     lines, text = ((), "") if shape.text_argument is None else _text(shape.text_argument, given, source.chunk)
     provenance = Provenance(chunk=source.index, lines=lines, time=source.chunk.time, author=source.author)
     cost_tokens = 0
@@ -164,7 +169,8 @@ def _apply(
     if budget is not None:
         budget.spend(cost_tokens)
     name = f"{kind} #{entry_id}" if entry_id is not None else str(kind)
-    return ToolResult(status=ToolStatus.OK, message=f"{shape.past} {name}", entry_id=entry_id)
+    mended = "" if kind is named else f", which is not {named}"
+    return ToolResult(status=ToolStatus.OK, message=f"{shape.past} {name}{mended}", entry_id=entry_id)
 
 
 def _argument_names(shape: _Shape) -> list[str]:

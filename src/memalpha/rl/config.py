@@ -62,7 +62,7 @@ class DataConfig:
     validation_episodes: int = 16
     """Held out from training; of files at most a tenth."""
     stored: float = 0.0
-    """Share of the training episodes whose first half is in memory line by line before the writer begins.
+    """Share of the training episodes that begin with a filled memory (`memalpha.episode.store_first`), in their middle.
 
     It falls to 0 over the run: corrections need something to correct long before the writer keeps it."""
 

@@ -17,7 +17,7 @@ from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer, write_budget
 from memalpha.credit import call_spans, call_values, pass_spans, pass_values
-from memalpha.episode import Count, Trace, finish, run_episodes, store
+from memalpha.episode import Count, Trace, finish, run_episodes, store_first
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank
 from memalpha.memory.tools import Source, apply
@@ -80,7 +80,7 @@ class Collector:
         count_tokens: Count,
         *,
         validator: Validator | None = None,
-        progress: float = 0.0,
+        progress: float = 1.0,
     ) -> None:
         """`validator` judges r4, the rules by default; `progress` is the share of the run that is over, in [0, 1]."""
         self.config = config
@@ -208,7 +208,7 @@ class Collector:
 def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
     """The memory as it was before step number `until`, rebuilt from the calls of the trace."""
     bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout)
-    store(bank, trace.episode, trace.steps[0].index if trace.steps else 0)
+    store_first(trace.episode, trace.steps[0].index if trace.steps else 0, bank)
     for step in trace.steps[:until]:
         chunk = trace.episode.chunks[step.index]
         allowed = write_budget(budget, chunk, bank)
