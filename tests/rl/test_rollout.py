@@ -20,7 +20,7 @@ from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import DataConfig, OptimConfig, RewardConfig, RolloutConfig, TrainConfig
-from memalpha.rl.rollout import Collector, Experience, Row, replay
+from memalpha.rl.rollout import PASS, Collector, Experience, Row, _names, replay
 from memalpha.rl.train import make_writer
 
 TEA = Episode(
@@ -362,3 +362,12 @@ def test_filled_memories_end_with_the_run() -> None:
         collector = Collector(config, Writer(model), ExtractiveReader(), count, progress=progress)
         (group,) = collector.collect([episode], seed=1).groups
         assert [step.index for step in group.traces[0].steps] == read
+
+
+def test_writing_the_core_is_a_tool_of_its_own() -> None:
+    core = render_call(ToolCall(name="memory_update", arguments={"lines": [1], "memory_type": "core"}))
+    arguments = {"new_content": "Bo sails.", "memory_type": "semantic", "memory_id": 1}
+    entry = render_call(ToolCall(name="memory_update", arguments=arguments))
+    model = Typist([[KEEP + core + entry + "2" + WRONG], [NOTHING]])
+    trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
+    assert _names(trace.steps[0]) == ["memory_insert", "memory_update core", "memory_update", "", PASS]

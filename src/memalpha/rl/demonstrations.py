@@ -48,6 +48,8 @@ class Mixture:
     """Share of the writes that copy a line as free text instead of quoting it."""
     alike: float = 0.7
     """Share of the chunks of which whole kinds of lines are kept; most of their prompts name these kinds."""
+    changing: float = 0.5
+    """Share of the kept lines with a related entry that change it; the others are inserted."""
 
 
 def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:
@@ -69,7 +71,7 @@ def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstr
                 kept, about = _alike(rng, chunk)
             else:
                 kept = _random_lines(rng, chunk, budget)
-            said = list(_go_through(rng, chunk, shown.related, kept, mixture.copying))
+            said = list(_go_through(rng, chunk, shown.related, kept, mixture))
             yield Demonstration(
                 prompt=nano_prompt(shown, chunk, budget, about),
                 completion="".join(render_call(each) if isinstance(each, ToolCall) else str(each) for each in said),
@@ -104,7 +106,7 @@ def _random_lines(rng: random.Random, chunk: Chunk, budget: float | None) -> lis
 
 
 def _go_through(
-    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], kept: Collection[int], copying: float
+    rng: random.Random, chunk: Chunk, related: Sequence[Sequence[Entry]], kept: Collection[int], mixture: Mixture
 ) -> Iterator[ToolCall | int]:
     """Calls on the kept lines, and the number of each line that no call quotes: every number once, in order.
 
@@ -118,11 +120,11 @@ def _go_through(
         said = number
         if number in kept:
             here = related[number - 1]
-            if here and rng.random() < 0.5:
-                call = _change(rng, number, line, here[0], copying)
+            if here and rng.random() < mixture.changing:
+                call = _change(rng, number, line, here[0], mixture.copying)
             else:
                 two = number + 1 in kept and rng.random() < 0.03
-                call = _insert(rng, [number, number + 1] if two else [number], lines, copying)
+                call = _insert(rng, [number, number + 1] if two else [number], lines, mixture.copying)
             yield call
             quoted = call.arguments.get("lines")
             if quoted:

@@ -19,7 +19,7 @@ from memalpha.agent.writer import Step, Writer, write_budget
 from memalpha.credit import call_spans, call_values, pass_spans, pass_values
 from memalpha.episode import Count, Trace, finish, run_episodes, store_first
 from memalpha.errors import TrainingError
-from memalpha.memory.bank import Bank
+from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.memory.tools import Source, apply
 from memalpha.records import Episode
 from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Validator, reward
@@ -222,8 +222,19 @@ def _teaches(row: Row) -> bool:
 
 
 def _names(step: Step) -> list[str]:
-    """The tool of each call that succeeded, empty for one that failed; then PASS for each line passed over."""
-    tools = [call.name if result.ok else "" for call, result in zip(step.calls, step.results, strict=True)]
+    """The tool of each call that succeeded, empty for one that failed; then PASS for each line passed over.
+
+    Writing the core is a tool of its own: it overwrites the one text, where an update of an entry mends one of many.
+    """
+    operations = iter(step.operations)
+    tools = [
+        f"{call.name} core"
+        if result.ok and next(operations).kind is MemoryKind.CORE
+        else call.name
+        if result.ok
+        else ""
+        for call, result in zip(step.calls, step.results, strict=True)
+    ]
     return [*tools, *[PASS] * len(pass_spans(step))]
 
 
