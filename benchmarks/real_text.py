@@ -60,11 +60,13 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["squad", "hotpotqa"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--episodes", type=int, help="test episodes of each set; all 55 and 40 by default")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = []
     for name in options.sets:
         training, tests = load_pair(options.data, name)
+        tests = tests[: options.episodes]
         if name == "hotpotqa":
             training = [evidence_only(each) for each in training]
         file = RUNS / f"{name}-train.jsonl"

@@ -142,6 +142,16 @@ def test_how_often_what_is_shown_can_be_chosen() -> None:
     assert any(written(parse_calls(shown.completion)) for shown in alike)
 
 
+@pytest.mark.parametrize("changing", [0.0, 0.5, 1.0])
+def test_how_many_related_lines_change_their_entry_can_be_chosen(changing: float) -> None:
+    related = changed = 0
+    for shown in islice(demonstrations(3, Mixture(changing=changing)), 600):
+        related += len(re.findall(r"^~", shown.prompt, re.MULTILINE))
+        changed += sum("memory_id" in call.arguments for call in parse_calls(shown.completion))
+    assert related > 500
+    assert changed / related == pytest.approx(changing, abs=0.05)
+
+
 def test_nothing_marks_the_kind(many: list[Demonstration]) -> None:
     kinds: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for shown, (number, line) in every_line(many):

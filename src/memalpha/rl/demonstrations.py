@@ -48,8 +48,8 @@ class Mixture:
     """Share of the writes that copy a line as free text instead of quoting it."""
     alike: float = 0.7
     """Share of the chunks of which whole kinds of lines are kept; most of their prompts name these kinds."""
-    changing: float = 0.5
-    """Share of the kept lines with a related entry that change it; the others are inserted."""
+    changing: float | None = None
+    """Share of the lines with a related entry that change it, kept or not; None is half of those that are kept."""
 
 
 def demonstrations(seed: int, mixture: Mixture = Mixture()) -> Iterator[Demonstration]:
@@ -118,9 +118,11 @@ def _go_through(
         if number <= said:
             continue
         said = number
-        if number in kept:
-            here = related[number - 1]
-            if here and rng.random() < mixture.changing:
+        here = related[number - 1]
+        rate = (0.5 if number in kept else 0.0) if mixture.changing is None else mixture.changing
+        changed = here and rate > 0 and rng.random() < rate
+        if changed or number in kept:
+            if changed:
                 call = _change(rng, number, line, here[0], mixture.copying)
             else:
                 two = number + 1 in kept and rng.random() < 0.03

@@ -39,8 +39,8 @@ STAGES = (
     (Mixture(copying=0.07, alike=0.3), 0.5),
 )
 """What is taught in which order, with the share of the demonstrations: grammar, copying, both."""
-REFINED = (Mixture(copying=0.07, alike=0.3, changing=0.95), 0.08)
-"""Taught last, at a rate that rises and falls once more: a line with a related entry, where it is kept, changes it.
+REFINED = (Mixture(copying=0.07, alike=0.3, changing=0.5), 0.08)
+"""Taught last, at a rate that rises and falls once more: half of the lines with a related entry change it.
 
 Without it the policy has forgotten updates before its memory holds anything to correct (docs/log.md)."""
 REFINED_RATE = 1e-3
