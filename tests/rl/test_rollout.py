@@ -364,10 +364,10 @@ def test_filled_memories_end_with_the_run() -> None:
         assert [step.index for step in group.traces[0].steps] == read
 
 
-def test_writing_the_core_is_a_tool_of_its_own() -> None:
+def test_failed_calls_and_writing_the_core_have_no_baseline() -> None:
     core = render_call(ToolCall(name="memory_update", arguments={"lines": [1], "memory_type": "core"}))
     arguments = {"new_content": "Bo sails.", "memory_type": "semantic", "memory_id": 1}
     entry = render_call(ToolCall(name="memory_update", arguments=arguments))
     model = Typist([[KEEP + core + entry + "2" + WRONG], [NOTHING]])
     trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
-    assert _names(trace.steps[0]) == ["memory_insert", "memory_update core", "memory_update", "", PASS]
+    assert _names(trace.steps[0]) == ["memory_insert", "", "memory_update", "", PASS]

@@ -124,8 +124,8 @@ def per_call(
     A value compares a call with leaving it out, which is worth 0, so that in the end no other baseline is needed. But
     early in training most updates hit the wrong entry; where the calls of a tool do harm on average, they are compared
     with each other, or all of them would end before the right ones are found. And where they do good on average, a
-    share `centring` of the mean is taken off, or "more of everything" is learned long before "which". A call that
-    failed has the empty name and keeps its value: compared with other failures only, garbage would be free.
+    share `centring` of the mean is taken off, or "more of everything" is learned long before "which". A call of
+    the empty name keeps its value: failures, say, which would be free if they were compared with failures only.
     """
     by_tool: dict[str, list[float]] = {}
     for value, tool in zip(_flat(values), _flat(tools), strict=True):

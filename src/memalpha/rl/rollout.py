@@ -27,7 +27,7 @@ from memalpha.rl import advantage
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import TrainConfig
 
-CENTRED = 0.25
+CENTRED = 0.33
 """Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
 PASS = "pass"
 """Stands for a tool where a line was passed over."""
@@ -222,19 +222,15 @@ def _teaches(row: Row) -> bool:
 
 
 def _names(step: Step) -> list[str]:
-    """The tool of each call that succeeded, empty for one that failed; then PASS for each line passed over.
+    """The tool of each call, then PASS for each line passed over; empty for a call that failed or wrote the core.
 
-    Writing the core is a tool of its own: it overwrites the one text, where an update of an entry mends one of many.
+    Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
+    with small talk would be as good as anything.
     """
-    operations = iter(step.operations)
-    tools = [
-        f"{call.name} core"
-        if result.ok and next(operations).kind is MemoryKind.CORE
-        else call.name
-        if result.ok
-        else ""
-        for call, result in zip(step.calls, step.results, strict=True)
-    ]
+    operations, tools = iter(step.operations), []
+    for call, result in zip(step.calls, step.results, strict=True):
+        entry = result.ok and next(operations).kind is not MemoryKind.CORE
+        tools.append(call.name if entry else "")
     return [*tools, *[PASS] * len(pass_spans(step))]
 
 
