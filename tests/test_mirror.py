@@ -7,7 +7,6 @@ SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
 
 WITHOUT = {
     "__main__.py": "one call, run as `python -m memalpha` by tests/cli/test_app.py",
-    "data/frames.py": "sentence frames, read back from the streams by tests/data/test_world.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",
