@@ -25,7 +25,7 @@ def test_weights_and_tokenizer_stay_under_twelve_megabytes() -> None:
 
 
 def test_the_weights_speak_the_language_of_their_tokenizer_and_training_chose() -> None:
-    # With the wrong tokenizer the trained writer scores about .38 here, and the share of calls that fail rises.
+    # With the wrong tokenizer the score falls by a third and more, and the share of calls that fail rises.
     episodes = make_episodes(12, seed=11, tokens=440, split=Split.TEST)
     scores, shares = {}, {}
     for name in ("nano-warm", "nano"):
@@ -35,6 +35,6 @@ def test_the_weights_speak_the_language_of_their_tokenizer_and_training_chose() 
         )
         scores[name] = sum(trace.score for trace in traces) / len(traces)
         shares[name] = sum(trace.memory_tokens / trace.raw_tokens for trace in traces) / len(traces)
-    assert scores["nano"] > 0.48
+    assert scores["nano"] > 0.8
     assert scores["nano"] > 2 * scores["nano-warm"]
-    assert scores["nano"] / shares["nano"] > 1.4 * scores["nano-warm"] / shares["nano-warm"]
+    assert scores["nano"] / shares["nano"] > 2 * scores["nano-warm"] / shares["nano-warm"]
