@@ -112,9 +112,9 @@ def world(rows: Sequence[Row]) -> str:
             lines.append(f"- {kind}: trained ÷ warm start = {spread(ratios, '.2f')}.")
         elif before and after:
             lines.append(f"- {kind}: the warm start keeps nothing and answers nothing, so that there is no ratio.")
-    for kind in ("sampled", "greedy"):
-        own = [f"{row['score']:.3f} (seed {row['seed']})" for row in groups.get(f"After RL ({kind})", [])]
-        lines.append(f"- {kind}, each seed: {', '.join(own)}.")
+        if after and len(after) > 1:
+            own = [f"{row['score']:.3f} (seed {row['seed']})" for row in after]
+            lines.append(f"- {kind}, each seed: {', '.join(own)}.")
     after, rag = groups.get("After RL (greedy)"), groups.get("RAG-Top2")
     if after and rag:
         shares = [row["memory_tokens"] / rag[0]["memory_tokens"] for row in after]
