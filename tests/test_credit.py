@@ -100,15 +100,34 @@ def test_an_update_that_another_one_replaced_earns_nothing() -> None:
     assert values(trace) == [[pytest.approx(3.0 - 0.5)], [pytest.approx(-0.5)], [pytest.approx(3.0 - 0.5)]]
 
 
+def corrected(*chunks: str, completions: list[str]) -> Trace:
+    """What is asked in the end stands in the last chunk."""
+    asked = Question(text="What is Ann's drink?", answers=("cider",), evidence=(len(chunks) - 1,))
+    episode = Episode(id="e", chunks=tuple(Chunk(text=text) for text in chunks), questions=(asked,))
+    trace = run_episode(Writer(ScriptedModel(completions)), ExtractiveReader(), episode, count_tokens=words)
+    assert trace.score == 0.0
+    return trace
+
+
 def test_a_correction_beside_what_it_corrects_is_charged() -> None:
     # Two chunks, one question worth 2. The old text answers; both lines cost 0.5 of their chunk.
-    chunks = (Chunk(text="Ann's drink is mint tea."), Chunk(text="Not mint tea: the drink is cider."))
-    asked = Question(text="What is Ann's drink?", answers=("cider",), evidence=(1,))
-    episode = Episode(id="e", chunks=chunks, questions=(asked,))
-    model = ScriptedModel([insert(1), insert(1)])
-    trace = run_episode(Writer(model), ExtractiveReader(), episode, count_tokens=words)
-    assert trace.score == 0.0
+    chunks = ("Ann's drink is mint tea.", "Not mint tea for Ann now: cider.")
+    trace = corrected(*chunks, completions=[insert(1), insert(1)])
+    assert [entry.id for entry in trace.steps[1].view.related[0]] == [1]
     assert values(trace) == [[pytest.approx(-0.5)], [pytest.approx(-2.0 - 0.5)]]
+    # Written in its own words it had all that was shown before it.
+    content = {"content": "Not mint tea for Ann now: cider.", "memory_type": "semantic"}
+    free = corrected(*chunks, completions=[insert(1), render_call(ToolCall(name="memory_insert", arguments=content))])
+    assert values(free) == values(trace)
+
+
+def test_a_correction_is_not_charged_for_an_entry_that_its_line_did_not_bring_up() -> None:
+    # The update is right; the reader is misled by noise that the second call has stored.
+    chunks = ("Ann's drink is mint tea.", "Nobody knows what Ann's drink is.", "Not mint tea for Ann now: cider.")
+    trace = corrected(*chunks, completions=[insert(1), insert(1), update(1, 1)])
+    assert trace.answers[0].text == "Nobody knows what Ann's drink is."
+    assert [entry.id for entry in trace.steps[2].view.related[0]] == [1]
+    assert values(trace) == [[pytest.approx(-0.5)]] * 3
 
 
 def test_a_step_without_calls_has_no_values() -> None:

@@ -10,7 +10,7 @@ answered and the gold answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from memalpha.agent.reader import Answer
@@ -42,8 +42,9 @@ def call_values(
     the answer stands; an entry's part goes to the call that last wrote it and, whole again, to the call that made it,
     without which there had been nothing to update. A question that went wrong charges (1 - s) · (chunks / questions) to
     the updates and deletes that removed its answer from a text, and as much to the calls that took it from the evidence
-    in vain: a correction that stands beside what it corrects is worth no more than one that was passed over. Every call
-    pays β for its tokens as a share of the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
+    in vain, since the entry that was read instead stood before the writer's eyes and was left as it was: a correction
+    beside what it corrects is worth no more than one that was passed over. Every call pays β for its tokens as a share
+    of the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
     """
     written = tuple(_written(trace))
     values = [[0.0] * len(step.calls) for step in trace.steps]
@@ -150,7 +151,8 @@ def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place,
         if score < 1:
             guilty = [each.place for each in written if _lost(each.operation, question.answers)]
             yield from ((place, -(1 - score) * unit / len(guilty)) for place in guilty)
-            vain = [each.place for each in written if _in_vain(trace, each, question)]
+            misled = {entry_id for _, entry_id in _supporting(answer)}
+            vain = [each.place for each in written if _in_vain(trace, each, question, misled)]
             yield from ((place, -(1 - score) * unit / len(vain)) for place in vain)
 
 
@@ -191,10 +193,20 @@ def _holds(entry: Entry, text: str) -> bool:
     return contains(entry.text, [_DATE.sub("", text)]) > 0
 
 
-def _in_vain(trace: Trace, written: _Written, question: Question) -> bool:
-    """Whether the call kept the answer from its evidence, which did not help: what it corrects still stands, say."""
-    chunk = trace.steps[written.place[0]].index
-    return chunk in question.evidence and contains(written.operation.after or "", question.answers) > 0
+def _in_vain(trace: Trace, written: _Written, question: Question, misled: Collection[int | None]) -> bool:
+    """Whether the call kept the answer from its evidence, but left an entry it saw from which a wrong one was read."""
+    step = trace.steps[written.place[0]]
+    if step.index not in question.evidence or not contains(written.operation.after or "", question.answers):
+        return False
+    return any(entry.id in misled for entry in _seen(step, written.operation))
+
+
+def _seen(step: Step, operation: Operation) -> Iterator[Entry]:
+    """The entries that the quoted lines brought up; all that were shown when no line is quoted."""
+    if not operation.provenance.lines:
+        yield from (*step.view.newest, *step.view.related_entries)
+    for number in operation.provenance.lines:
+        yield from step.view.related[number - 1]
 
 
 def _lost(operation: Operation, golds: tuple[str, ...]) -> bool:

@@ -7,8 +7,9 @@ old, and the size of the view does not grow with the memory.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,8 +38,8 @@ class ViewConfig:
     """Newest entries shown, of each store."""
     related: int = 1
     """Entries shown for each line of the chunk; 0 turns retrieval at write time off."""
-    overlap: float = 0.5
-    """Least share of words that a line and an entry have in common, of the shorter one, for the entry to be shown."""
+    overlap: float = 0.6
+    """Least weight of the words that a line and an entry have in common, as a share of the lighter one's."""
 
 
 DEFAULT_VIEW = ViewConfig()
@@ -79,21 +80,36 @@ def build_view(bank: Bank, chunk: Chunk, config: ViewConfig = DEFAULT_VIEW) -> V
 def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]:
     """The entries of both stores that share most with `line`, if they share enough of its content words.
 
-    BM25 proposes, the count of shared content words decides, names and numbers counted twice: in a memory of a few
-    entries BM25 has next to no evidence which words are rare, and two corrections would be alike for their "not any
-    more".
+    BM25 proposes; the shared content words decide, each by its rarity in the memory, names and numbers twice. In a
+    memory of a few entries nothing is rare and two corrections would be alike for their "not any more"; in one of
+    thousands everybody has a favourite drink, and only the name and the drink tell whose it is.
     """
     if config.related == 0 or len(bank) == 0:
         return ()
     words, marked = _content(line), _marked(line)
     query = " ".join(sorted(words))
-    found: list[tuple[int, float, Entry]] = []
+    rarity = {word: _rarity(bank, word) for word in words}
+    found: list[tuple[float, float, Entry]] = []
     for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
         theirs = _content(hit.entry.text)
-        if _overlap(words, theirs) >= config.overlap:
-            found.append((len(words & theirs) + len(marked & theirs), hit.score, hit.entry))
+        rarity.update((word, _rarity(bank, word)) for word in theirs if word not in rarity)
+        twice = marked | _marked(hit.entry.text)
+        shared = _weight(words & theirs, rarity, twice)
+        least = min(_weight(words, rarity, twice), _weight(theirs, rarity, twice))
+        if shared > 0 and shared >= config.overlap * least:
+            found.append((shared, hit.score, hit.entry))
     found.sort(key=lambda each: (-each[0], -each[1], each[2].id))
     return tuple(entry for _, _, entry in found[: config.related])
+
+
+def _rarity(bank: Bank, word: str) -> float:
+    """How much a word tells in this memory: log(1 + (N + 0.5) / (n + 0.5)) with n of N entries that have it."""
+    return math.log1p((len(bank) + 0.5) / (bank.frequency(word) + 0.5))
+
+
+def _weight(words: frozenset[str], rarity: Mapping[str, float], twice: frozenset[str]) -> float:
+    """The rarities of words in all; exact, so that it does not depend on their order."""
+    return math.fsum(rarity[word] * (2 if word in twice else 1) for word in words)
 
 
 @lru_cache(maxsize=50_000)
@@ -107,11 +123,6 @@ def _marked(line: str) -> frozenset[str]:
     """Capitalised words and words with a digit, function words aside."""
     found = _WORD.findall(line)
     return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - _FUNCTION_WORDS
-
-
-def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    """Shared words as a share of the smaller set, in [0, 1]."""
-    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
 def nano_prompt(view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> str:

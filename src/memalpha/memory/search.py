@@ -137,6 +137,10 @@ class BM25Index:
         best = self._best_rows(scores, k)
         return list(zip(self._keys[best].tolist(), scores[best].tolist(), strict=True))
 
+    def frequency(self, word: str) -> int:
+        """How many texts have a word, which is in lower case."""
+        return len(self._postings.get(word, ()))
+
     def scores(self, query: str) -> dict[int, float]:
         """The score of every key, in insertion order."""
         if len(self._rows) <= SMALL:
