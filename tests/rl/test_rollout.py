@@ -39,6 +39,7 @@ def insert(*lines: int) -> str:
 
 
 KEEP, WRONG, NOTHING = insert(1), insert(9), ""
+BROKEN = "<tool_call>{"
 # The first sample keeps the tea and then quotes a line that is not there, the second does nothing. With r1 and r2 only,
 # the rewards [G, T] are 1 + 1 and 1 + 0, then 0 + 1 and 0 + 1.
 REPLIES = [[KEEP, NOTHING], [WRONG, NOTHING]]
@@ -364,10 +365,13 @@ def test_filled_memories_end_with_the_run() -> None:
         assert [step.index for step in group.traces[0].steps] == read
 
 
-def test_failed_calls_and_writing_the_core_have_no_baseline() -> None:
+def test_calls_of_no_tool_and_writing_the_core_have_no_baseline() -> None:
     core = render_call(ToolCall(name="memory_update", arguments={"lines": [1], "memory_type": "core"}))
     arguments = {"new_content": "Bo sails.", "memory_type": "semantic", "memory_id": 1}
     entry = render_call(ToolCall(name="memory_update", arguments=arguments))
-    model = Typist([[KEEP + core + entry + "2" + WRONG], [NOTHING]])
+    missing = render_call(ToolCall(name="memory_update", arguments=arguments | {"memory_id": 9}))
+    unknown = render_call(ToolCall(name="memory_invent", arguments={}))
+    model = Typist([[KEEP + core + entry + "2" + missing + unknown + BROKEN], [NOTHING]])
     trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
-    assert _names(trace.steps[0]) == ["memory_insert", "", "memory_update", "", PASS]
+    assert [result.ok for result in trace.steps[0].results] == [True, True, True, False, False, False]
+    assert _names(trace.steps[0]) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]

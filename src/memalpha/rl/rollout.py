@@ -21,7 +21,7 @@ from memalpha.episode import Count, Trace, finish, run_episodes, store_first
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.memory.tools import Source, apply
-from memalpha.records import Episode
+from memalpha.records import Episode, ToolStatus
 from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Validator, reward
 from memalpha.rl import advantage
 from memalpha.rl.advantage import Estimator
@@ -29,6 +29,7 @@ from memalpha.rl.config import TrainConfig
 
 CENTRED = 0.33
 """Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
+_NO_TOOL = (ToolStatus.MALFORMED, ToolStatus.UNKNOWN_TOOL)
 PASS = "pass"
 """Stands for a tool where a line was passed over."""
 
@@ -222,15 +223,16 @@ def _teaches(row: Row) -> bool:
 
 
 def _names(step: Step) -> list[str]:
-    """The tool of each call, then PASS for each line passed over; empty for a call that failed or wrote the core.
+    """The tool of each call, then PASS for each line passed over; empty for a call of no tool, or that wrote the core.
 
     Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
-    with small talk would be as good as anything.
+    with small talk would be as good as anything. Failed calls count with their tool: an update that fails is no reason
+    to give up those that do not.
     """
     operations, tools = iter(step.operations), []
     for call, result in zip(step.calls, step.results, strict=True):
-        entry = result.ok and next(operations).kind is not MemoryKind.CORE
-        tools.append(call.name if entry else "")
+        core = result.ok and next(operations).kind is MemoryKind.CORE
+        tools.append("" if core or result.status in _NO_TOOL else call.name)
     return [*tools, *[PASS] * len(pass_spans(step))]
 
 
