@@ -38,7 +38,7 @@ class ViewConfig:
     """Newest entries shown, of each store."""
     related: int = 1
     """Entries shown for each line of the chunk; 0 turns retrieval at write time off."""
-    overlap: float = 0.6
+    overlap: float = 0.5
     """Least weight of the words that a line and an entry have in common, as a share of the lighter one's."""
 
 
