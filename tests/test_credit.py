@@ -8,7 +8,7 @@ from memalpha.agent.model import Completion, Prompt, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
-from memalpha.credit import call_spans, call_values, pass_spans, pass_values
+from memalpha.credit import Spans, call_values, pass_values, spans
 from memalpha.episode import Trace, run_episode
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rewards import RewardWeights, RuleValidator
@@ -130,6 +130,10 @@ def test_a_correction_is_not_charged_for_an_entry_that_its_line_did_not_bring_up
     assert values(trace) == [[pytest.approx(-0.5)]] * 3
 
 
+def passed_over(trace: Trace) -> list[dict[int, float]]:
+    return pass_values(trace, [spans(step) for step in trace.steps])
+
+
 def test_a_step_without_calls_has_no_values() -> None:
     trace = trace_of(["Hello."], [("What is it?", "nothing")], [""])
     assert values(trace) == [[]]
@@ -145,13 +149,13 @@ def test_spans_of_calls_in_sampled_tokens() -> None:
 
     episode = Episode(id="e", chunks=(Chunk(text="a b c\nd e f"),), questions=(Question(text="q", answers=("x",)),))
     trace = run_episode(Writer(Offsets([])), ExtractiveReader(), episode, count_tokens=words)
-    assert call_spans(trace.steps[0]) == [(1, 3), (3, 5)]
+    assert spans(trace.steps[0]) == Spans(calls=((1, 3), (3, 5)))
 
 
 def test_without_offsets_there_are_no_spans() -> None:
     trace = trace_of(["a b c"], [("q?", "x")], [insert(1)])
     assert trace.steps[0].prompt == Prompt(messages=trace.steps[0].prompt.messages)
-    assert call_spans(trace.steps[0]) == []
+    assert spans(trace.steps[0]) == Spans()
 
 
 class Characters(ScriptedModel):
@@ -173,24 +177,26 @@ def test_bare_numbers_pass_lines_over() -> None:
     trace = trace_of_tokens("\n".join(f"line {n}" for n in range(1, 9)), completion, ("q", "x"))
     after = 1 + len(insert(2, 3))
     last = after + 1 + len(insert(5))
-    assert pass_spans(trace.steps[0]) == {1: (0, 1), 4: (after, after + 1), 6: (last, last + 1)}
+    found = spans(trace.steps[0])
+    assert found.calls == ((1, after), (after + 1, last))
+    assert found.passed == {1: (0, 1), 4: (after, after + 1), 6: (last, last + 1)}
 
 
 def test_numbers_of_two_digits_are_passed_over_as_well() -> None:
     trace = trace_of_tokens("\n".join(f"line {n}" for n in range(1, 13)), "123456789101112", ("q", "x"))
-    spans = pass_spans(trace.steps[0])
-    assert list(spans) == list(range(1, 13))
-    assert (spans[9], spans[10], spans[12]) == ((8, 9), (9, 11), (13, 15))
+    passed = spans(trace.steps[0]).passed
+    assert list(passed) == list(range(1, 13))
+    assert (passed[9], passed[10], passed[12]) == ((8, 9), (9, 11), (13, 15))
 
 
 def test_the_number_of_a_line_that_held_the_answer_is_charged() -> None:
     # One chunk, one question: what was missed is worth 1. Numbers past the last line are nothing.
     text = "Ann's drink is mint tea.\nThe weather was fine again."
     question = ("What is Ann's drink?", "mint tea")
-    assert pass_values(trace_of_tokens(text, "123", question)) == [{1: -1.0, 2: 0.0}]
-    assert pass_values(trace_of_tokens(text, insert(1) + "2", question)) == [{2: 0.0}]
+    assert passed_over(trace_of_tokens(text, "123", question)) == [{1: -1.0, 2: 0.0}]
+    assert passed_over(trace_of_tokens(text, insert(1) + "2", question)) == [{2: 0.0}]
 
 
 def test_two_lines_with_the_answer_share_the_charge() -> None:
     trace = trace_of_tokens("Ann drinks mint tea.\nAnn likes mint tea.", "12", ("What does Ann drink?", "mint tea"))
-    assert pass_values(trace) == [{1: -0.5, 2: -0.5}]
+    assert passed_over(trace) == [{1: -0.5, 2: -0.5}]

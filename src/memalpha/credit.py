@@ -10,8 +10,9 @@ answered and the gold answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from memalpha.agent.reader import Answer
 from memalpha.agent.writer import Step
@@ -22,6 +23,16 @@ from memalpha.records import Question, ToolCall
 from memalpha.rewards import RewardWeights, Validator
 
 _DATE = re.compile(r"^\[[^\]]*\] ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spans:
+    """First and last-plus-one sampled token of each choice in a completion."""
+
+    calls: tuple[tuple[int, int], ...] = ()
+    passed: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """By line: the bare numbers with which the nano policy passes lines over."""
+
 
 _Place = tuple[int, int]
 """Step and call."""
@@ -62,50 +73,44 @@ def call_values(
     return values
 
 
-def call_spans(step: Step) -> list[tuple[int, int]]:
-    """First and last-plus-one sampled token of each call; empty when the engine gave no offsets or calls are native."""
-    completion, spans = step.completion, []
-    if not completion.offsets or completion.tool_calls is not None:
-        return []
-    cursor = 0
-    for call in step.calls:
-        start = completion.text.find(call.text, cursor)
-        cursor = start + len(call.text)
-        tokens = [at for at, offset in enumerate(completion.offsets) if start <= offset < cursor]
-        spans.append((tokens[0], tokens[-1] + 1) if tokens else (0, 0))
-    return spans
+def spans(step: Step) -> Spans:
+    """Where the sampled tokens of each call and of each line passed over lie; none for native calls.
 
-
-def pass_spans(step: Step) -> dict[int, tuple[int, int]]:
-    """First and last-plus-one sampled token of each bare number by which the nano policy passes a line over."""
-    completion, lines, spans = step.completion, len(step.view.related), {}
+    Bare numbers past the last line are no choices and count as nothing, or saying them would be free.
+    """
+    completion, lines = step.completion, len(step.view.related)
     if not completion.offsets or completion.tool_calls is not None:
-        return {}
-    calls, said, cursor = list(step.calls), 0, 0
-    while cursor < len(completion.text) and said < lines:
-        number = str(said + 1)
-        if calls and completion.text.startswith(calls[0].text, cursor):
-            cursor += max(1, len(calls[0].text))
-            said = max([said, *_quoted(calls.pop(0))])
-        elif completion.text.startswith(number, cursor):
-            tokens = [at for at, offset in enumerate(completion.offsets) if cursor <= offset < cursor + len(number)]
+        return Spans()
+    waiting, found, passed, said, cursor = list(step.calls), [], {}, 0, 0
+    while cursor < len(completion.text):
+        number, start = str(said + 1), cursor
+        if waiting and completion.text.startswith(waiting[0].text, cursor):
+            call = waiting.pop(0)
+            cursor += max(1, len(call.text))
+            said = max([said, *_quoted(call)])
+            found.append(_tokens(completion.offsets, start, cursor))
+        elif said < lines and completion.text.startswith(number, cursor):
             cursor += len(number)
             said += 1
-            if tokens:
-                spans[said] = (tokens[0], tokens[-1] + 1)
+            passed[said] = _tokens(completion.offsets, start, cursor)
         else:
             cursor += 1
-    return spans
+    return Spans(calls=tuple(found), passed=passed)
 
 
-def pass_values(trace: Trace) -> list[dict[int, float]]:
+def _tokens(offsets: Sequence[int], start: int, stop: int) -> tuple[int, int]:
+    """First and last-plus-one of the tokens that begin in text[start:stop]."""
+    return bisect_left(offsets, start), bisect_left(offsets, stop)
+
+
+def pass_values(trace: Trace, spans_T: Sequence[Spans]) -> list[dict[int, float]]:
     """For each step the value of each line that was passed over by its number: 0, or less where an answer stood in it.
 
     A question that was answered with score s charges the lines of its evidence in which the gold answer stands,
     together with (1 - s) · (chunks / questions): what it would have brought the calls that keep such lines.
     """
     unit = len(trace.episode.chunks) / len(trace.episode.questions)
-    values = [dict.fromkeys(pass_spans(step), 0.0) for step in trace.steps]
+    values = [dict.fromkeys(each.passed, 0.0) for each in spans_T]
     passed = {step.index: value for step, value in zip(trace.steps, values, strict=True)}
     for question, score in zip(trace.episode.questions, trace.scores, strict=True):
         if score < 1:

@@ -203,7 +203,7 @@ def test_credit_moves_correctness_to_the_chunk_it_comes_from() -> None:
 def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     two = f"so {insert(1)} and {insert(2)}"
     values = [[[3.0, -1.0], []], [[], []]]  # of each sample, each step, each call
-    monkeypatch.setattr(Collector, "_call_values", lambda self, traces: values)
+    monkeypatch.setattr(Collector, "_call_values", lambda self, traces, spans: values)
     experience = collect(
         Typist([[two, NOTHING], [NOTHING, NOTHING]]), config_of(reward=replace(PLAIN, call_credit=0.75))
     )
@@ -229,7 +229,7 @@ def test_the_values_of_calls_are_those_of_the_trace() -> None:
 
 
 def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Collector, "_call_values", lambda self, traces: [[[1.0], []], [[-1.0], []]])
+    monkeypatch.setattr(Collector, "_call_values", lambda self, traces, spans: [[[1.0], []], [[-1.0], []]])
     model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
     rows = collect(model, config_of(reward=replace(PLAIN, call_credit=0.75))).rows
     assert [row.advantage for row in rows] == pytest.approx([0.0, 0.0])
@@ -374,4 +374,4 @@ def test_calls_of_no_tool_and_writing_the_core_have_no_baseline() -> None:
     model = Typist([[KEEP + core + entry + "2" + missing + unknown + BROKEN], [NOTHING]])
     trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
     assert [result.ok for result in trace.steps[0].results] == [True, True, True, False, False, False]
-    assert _names(trace.steps[0]) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]
+    assert _names(trace.steps[0], passed=1) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer, write_budget
-from memalpha.credit import call_spans, call_values, pass_spans, pass_values
+from memalpha.credit import Spans, call_values, pass_values, spans
 from memalpha.episode import Count, Trace, finish, run_episodes, store_first
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
@@ -150,14 +150,14 @@ class Collector:
                 local_BK = np.array([values for _, values in group.branches])
                 both = advantage.branched(rewards_GT, local_BK, mix=optim.mix, normalise_std=optim.normalise_std)
                 advantages_GT, branch_BK = both.trajectory_GT, both.branch_BK
-        values = self._call_values(group.traces)
+        spans_GT = [[spans(step) for step in trace.steps] for trace in group.traces]
+        values = self._call_values(group.traces, spans_GT)
         rows = [
             _row(
                 step,
                 float(advantages_GT[g, t]),
                 number,
-                values[g][t] if values else None,
-                self.config.reward.call_credit,
+                _Credit(spans_GT[g][t], values[g][t], self.config.reward.call_credit) if values else None,
             )
             for g, trace in enumerate(group.traces)
             for t, step in enumerate(trace.steps)
@@ -166,22 +166,18 @@ class Collector:
             rows += [_row(trace.steps[-1], float(v), number) for v, trace in zip(values_K, traces, strict=True)]
         return [row for row in rows if _teaches(row)]
 
-    def _call_values(self, traces: Sequence[Trace]) -> list[list[list[float]]] | None:
+    def _call_values(
+        self, traces: Sequence[Trace], spans_GT: Sequence[Sequence[Spans]]
+    ) -> list[list[list[float]]] | None:
         """Advantages of calls, then of lines passed over [G][T][calls + lines]; None when they do not count."""
         if self.config.reward.call_credit == 0:
             return None
-        values = [
-            [
-                [*calls, *passed.values()]
-                for calls, passed in zip(
-                    call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens),
-                    pass_values(trace),
-                    strict=True,
-                )
-            ]
-            for trace in traces
-        ]
-        tools = [[_names(step) for step in trace.steps] for trace in traces]
+        values, tools = [], []
+        for trace, spans_T in zip(traces, spans_GT, strict=True):
+            called = call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens)
+            passed = pass_values(trace, spans_T)
+            values.append([[*calls, *lines.values()] for calls, lines in zip(called, passed, strict=True)])
+            tools.append([_names(step, len(lines)) for step, lines in zip(trace.steps, passed, strict=True)])
         return advantage.per_call(values, tools, centring=max(0.0, 1.0 - self._progress / CENTRED))
 
     def _branches(
@@ -222,8 +218,8 @@ def _teaches(row: Row) -> bool:
     return any(abs(value) > advantage.ROUNDING for value in row.token_advantages or (row.advantage,))
 
 
-def _names(step: Step) -> list[str]:
-    """The tool of each call, then PASS for each line passed over; empty for a call of no tool, or that wrote the core.
+def _names(step: Step, passed: int) -> list[str]:
+    """The tool of each call, then PASS for each of `passed` lines; empty for a call of no tool or one on the core.
 
     Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
     with small talk would be as good as anything. Failed calls count with their tool: an update that fails is no reason
@@ -233,11 +229,22 @@ def _names(step: Step) -> list[str]:
     for call, result in zip(step.calls, step.results, strict=True):
         core = result.ok and next(operations).kind is MemoryKind.CORE
         tools.append("" if core or result.status in _NO_TOOL else call.name)
-    return [*tools, *[PASS] * len(pass_spans(step))]
+    return [*tools, *[PASS] * passed]
 
 
-def _row(step: Step, value: float, group: int, call_values: Sequence[float] | None = None, share: float = 0.0) -> Row:
-    """The row of a step; `share` of the advantage of a token is that of its call, or of the line it passes over."""
+@dataclass(frozen=True, slots=True)
+class _Credit:
+    """Advantages of the single choices of one completion."""
+
+    spans: Spans
+    values: Sequence[float]
+    """Of the calls, then of the lines passed over."""
+    share: float
+    """Of the advantage of a token, that of its own choice."""
+
+
+def _row(step: Step, value: float, group: int, credit: _Credit | None = None) -> Row:
+    """The row of a step."""
     completion = step.completion
     if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
         raise TrainingError(
@@ -245,11 +252,13 @@ def _row(step: Step, value: float, group: int, call_values: Sequence[float] | No
             "for a completion, expected one for each sampled token; train with a local model"
         )
     tokens: list[float] = []
-    if call_values is not None:
-        tokens = [(1 - share) * value] * len(completion.token_ids)
-        spans = [*call_spans(step), *pass_spans(step).values()]
-        for (first, stop), own in zip(spans, call_values, strict=False):
-            tokens[first:stop] = [(1 - share) * value + share * own] * (stop - first)
+    if credit is not None:
+        common = (1 - credit.share) * value
+        tokens = [common] * len(completion.token_ids)
+        choices = [*credit.spans.calls, *credit.spans.passed.values()]
+        # A model that gives no offsets has values for its calls, but no place to put them.
+        for (first, stop), own in zip(choices, credit.values, strict=bool(choices)):
+            tokens[first:stop] = [common + credit.share * own] * (stop - first)
     return Row(
         prompt_ids=completion.prompt_ids,
         token_ids=completion.token_ids,
