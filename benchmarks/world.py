@@ -10,7 +10,6 @@ trained writer and baselines on the same test episodes.
 from __future__ import annotations
 
 import argparse
-import time
 
 import torch
 from record import RUNS, row, save
@@ -19,6 +18,7 @@ from memalpha.agent.local import load_local
 from memalpha.cli.demo import TEST_SEED, TRAINED, TRAINED_GREEDY, WARM, WARM_GREEDY, demo_config
 from memalpha.cli.measure import baseline_systems, open_episodes, writer_system
 from memalpha.evaluation.harness import compare
+from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.train import train
 
 
@@ -43,9 +43,9 @@ def main() -> None:
         return
     for seed in options.seeds:
         settings = {"run.seed": str(seed), "run.threads": str(options.threads)}
-        started = time.monotonic()
-        model = train(demo_config(settings), RUNS / f"world-{seed}")
-        seconds = time.monotonic() - started
+        folder = RUNS / f"world-{seed}"
+        model = train(demo_config(settings), folder)
+        seconds = sum(each["rollout_seconds"] + each["update_seconds"] for each in RunFolder(path=folder).metrics())
         trained = [writer_system(TRAINED, model, sampled=True), writer_system(TRAINED_GREEDY, model)]
         rows += [row(each, seed=seed, training_seconds=seconds) for each in compare(trained, tests)[0]]
         for each in rows[-2:]:

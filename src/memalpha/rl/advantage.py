@@ -125,7 +125,7 @@ def per_call(
     early in training most updates hit the wrong entry; where the calls of a tool do harm on average, they are compared
     with each other, or all of them would end before the right ones are found. And where they do good on average, a
     share `centring` of the mean is taken off, or "more of everything" is learned long before "which". A call of
-    the empty name keeps its value: failures, say, which would be free if they were compared with failures only.
+    the empty name keeps its value: what is no tool at all, say, would be free if it were compared with its like only.
     """
     by_tool: dict[str, list[float]] = {}
     for value, tool in zip(_flat(values), _flat(tools), strict=True):
