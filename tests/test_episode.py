@@ -11,7 +11,7 @@ from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader, ModelReader
 from memalpha.agent.writer import Writer
-from memalpha.episode import finish, run_episode, run_episodes, store_first
+from memalpha.episode import Start, finish, run_episode, run_episodes, store_first
 from memalpha.errors import ModelError
 from memalpha.memory.bank import Bank, Entry, MemoryKind, Provenance
 from memalpha.records import Chunk, Episode, Metric, Question, ToolCall
@@ -152,7 +152,9 @@ def test_what_fails_is_no_answer_and_no_score() -> None:
 
 def test_stored_chunks_are_partly_in_memory_and_the_writer_reads_the_rest() -> None:
     model = Watching([quote(1), ""])
-    filled, empty = run_episodes(Writer(model), ExtractiveReader(), [ANN, DI], count_tokens=count, stored=[2, 0])
+    filled, empty = run_episodes(
+        Writer(model), ExtractiveReader(), [ANN, DI], count_tokens=count, starts=[Start(stored=2, first_id=70), Start()]
+    )
     assert [step.index for step in filled.steps] == [2]
     texts = {entry.text for entry in entries(filled.bank)} - {"Cy digs a well."}
     assert texts <= {"Ann has a dog.", "Fine weather.", "Bo sails to Rome."}

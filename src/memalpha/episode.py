@@ -28,6 +28,16 @@ STORED_LINES = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What the memory of an episode begins with, in training."""
+
+    stored: int = 0
+    """Of how many chunks some lines are in memory before the writer begins."""
+    first_id: int = 1
+    """The number of the first entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """An episode that was run: what was written, what was answered, what it scored."""
 
@@ -80,7 +90,7 @@ def run_episodes(
     count_tokens: Count,
     sampling: Callable[[int], Sampling] | None = None,
     progress: Progress | None = None,
-    stored: Sequence[int] | None = None,
+    starts: Sequence[Start] | None = None,
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
@@ -91,10 +101,14 @@ def run_episodes(
         count_tokens: Length of a text, for limits and for reported sizes.
         sampling: How to sample the chunks of round n (0 is the first); None is the writer's own way.
         progress: Told after each round of chunks.
-        stored: For each episode, of how many chunks some lines are in memory before the writer begins; None is 0.
+        starts: What the memory of each episode begins with; None is nothing.
     """
-    first = stored or [0] * len(episodes)
-    banks = [store_first(*each, Bank(count_tokens=count_tokens)) for each in zip(episodes, first, strict=True)]
+    starts = starts or [Start()] * len(episodes)
+    banks = [
+        store_first(episode, start.stored, Bank(count_tokens=count_tokens, first_id=start.first_id))
+        for episode, start in zip(episodes, starts, strict=True)
+    ]
+    first = [start.stored for start in starts]
     steps: list[list[Step]] = [[] for _ in episodes]
     left = [len(episode.chunks) - count for episode, count in zip(episodes, first, strict=True)]
     total, done = sum(left), 0

@@ -365,6 +365,18 @@ def test_filled_memories_end_with_the_run() -> None:
         assert [step.index for step in group.traces[0].steps] == read
 
 
+def test_the_samples_of_an_episode_begin_with_the_same_id_which_may_have_several_digits() -> None:
+    config = replace(config_of(Estimator.PER_STEP), data=DataConfig(stored=0.0))
+    model = Typist([[NOTHING] * 60, [NOTHING] * 60])
+    collector = Collector(config, Writer(model), ExtractiveReader(), count)
+    groups = collector.collect([TEA] * 30, seed=1).groups
+    first = [{trace.bank.first_id for trace in group.traces} for group in groups]
+    assert all(len(ids) == 1 for ids in first)
+    digits = [len(str(number)) for ids in first for number in ids]
+    assert set(digits) == {1, 2, 3, 4}
+    assert replay(groups[0].traces[0], 1).first_id in first[0]
+
+
 def test_calls_of_no_tool_and_writing_the_core_have_no_baseline() -> None:
     core = render_call(ToolCall(name="memory_update", arguments={"lines": [1], "memory_type": "core"}))
     arguments = {"new_content": "Bo sails.", "memory_type": "semantic", "memory_id": 1}

@@ -26,7 +26,7 @@ _FUNCTION_WORDS = frozenset(
     "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do "
     "does did not no any more now it its this that these those there here i me my we our you your he him his she her "
     "they them their who whom whose what which when where why how so than then too very can could will would shall "
-    "should may might must s t user assistant".split()
+    "should may might must s t user assistant instead note wrong say says said".split()
 )
 
 
@@ -38,7 +38,7 @@ class ViewConfig:
     """Newest entries shown, of each store."""
     related: int = 1
     """Entries shown for each line of the chunk; 0 turns retrieval at write time off."""
-    overlap: float = 0.5
+    overlap: float = 0.6
     """Least weight of the words that a line and an entry have in common, as a share of the lighter one's."""
 
 

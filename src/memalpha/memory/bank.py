@@ -76,6 +76,7 @@ class Bank:
         self.layout = layout
         self._shelves = {kind: _Shelf() for kind in MemoryKind}
         self._log: list[Operation] = []
+        self.first_id = first_id
         self._next_id = first_id
 
     def fork(self) -> Bank:

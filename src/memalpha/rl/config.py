@@ -73,7 +73,7 @@ class WriterSection:
 
     newest: int = 1
     related: int = 1
-    overlap: float = 0.5
+    overlap: float = 0.6
     budgets: tuple[float, ...] = ()
     """Shares of a chunk that may be written; steps take them in turn. Empty is no limit."""
 

@@ -17,7 +17,7 @@ from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Step, Writer, write_budget
 from memalpha.credit import Spans, call_values, pass_values, spans
-from memalpha.episode import Count, Trace, finish, run_episodes, store_first
+from memalpha.episode import Count, Start, Trace, finish, run_episodes, store_first
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.memory.tools import Source, apply
@@ -29,6 +29,9 @@ from memalpha.rl.config import TrainConfig
 
 CENTRED = 0.33
 """Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
+LARGEST_FIRST_ID = 10_000
+"""Ids begin anywhere up to here, small ones as often as large ones: in a short episode they would have one digit, and
+the policy would unlearn to copy longer ones (docs/log.md)."""
 _NO_TOOL = (ToolStatus.MALFORMED, ToolStatus.UNKNOWN_TOOL)
 PASS = "pass"
 """Stands for a tool where a line was passed over."""
@@ -99,7 +102,13 @@ class Collector:
         size, rng = self.config.rollout.group, random.Random(seed)
         repeated = [episode for episode in episodes for _ in range(size)]
         share = self.config.data.stored * (1.0 - self._progress)
-        stored = [len(episode.chunks) // 2 if rng.random() < share else 0 for episode in episodes]
+        starts = [
+            Start(
+                stored=len(episode.chunks) // 2 if rng.random() < share else 0,
+                first_id=int(LARGEST_FIRST_ID ** rng.random()),
+            )
+            for episode in episodes
+        ]
         traces = run_episodes(
             self.writer,
             self.reader,
@@ -107,7 +116,7 @@ class Collector:
             count_tokens=self.count_tokens,
             sampling=lambda index: self._sampling(seed * 1_000_003 + index),
             progress=progress,
-            stored=[count for count in stored for _ in range(size)],
+            starts=[start for start in starts for _ in range(size)],
         )
         rewards = [self._reward(trace) for trace in traces]
         groups = tuple(
@@ -204,7 +213,7 @@ class Collector:
 
 def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
     """The memory as it was before step number `until`, rebuilt from the calls of the trace."""
-    bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout)
+    bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout, first_id=trace.bank.first_id)
     store_first(trace.episode, trace.steps[0].index if trace.steps else 0, bank)
     for step in trace.steps[:until]:
         chunk = trace.episode.chunks[step.index]
