@@ -15,6 +15,7 @@ from memalpha.agent.reader import Answer, Reader
 from memalpha.agent.view import STORES
 from memalpha.agent.writer import Step, Writer
 from memalpha.memory.bank import Bank
+from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.tools import Source, Tool, apply
 from memalpha.metrics import contains, score
 from memalpha.records import Episode, ToolCall
@@ -58,6 +59,18 @@ class Trace:
         return self.bank.tokens()
 
     @property
+    def written_tokens(self) -> int:
+        """Length of everything that was ever written, an update counted with its whole new text."""
+        return sum(self.bank.count_tokens(operation.after) for operation in self.bank.log if operation.after)
+
+    @property
+    def read_tokens(self) -> float:
+        """Mean length of what the reader was shown for a question."""
+        count = self.bank.count_tokens
+        shown = [[answer.shown.core, *(entry.rendered for entry in answer.shown.entries)] for answer in self.answers]
+        return sum(count(text) for texts in shown for text in texts if text) / len(shown)
+
+    @property
     def sufficiency(self) -> float:
         """Share of the questions whose gold answer stands somewhere in what the reader was shown."""
         found = [
@@ -67,9 +80,11 @@ class Trace:
         return sum(found) / len(found)
 
 
-def run_episode(writer: Writer, reader: Reader, episode: Episode, *, count_tokens: Count) -> Trace:
+def run_episode(
+    writer: Writer, reader: Reader, episode: Episode, *, count_tokens: Count, layout: Layout = MEMALPHA
+) -> Trace:
     """Run one episode from an empty memory."""
-    return run_episodes(writer, reader, [episode], count_tokens=count_tokens)[0]
+    return run_episodes(writer, reader, [episode], count_tokens=count_tokens, layout=layout)[0]
 
 
 def run_episodes(
@@ -81,6 +96,7 @@ def run_episodes(
     sampling: Callable[[int], Sampling] | None = None,
     progress: Progress | None = None,
     stored: Sequence[int] | None = None,
+    layout: Layout = MEMALPHA,
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
@@ -92,9 +108,12 @@ def run_episodes(
         sampling: How to sample the chunks of round n (0 is the first); None is the writer's own way.
         progress: Told after each round of chunks.
         stored: For each episode, of how many chunks some lines are in memory before the writer begins; None is 0.
+        layout: What the memories are made of.
     """
     first = stored or [0] * len(episodes)
-    banks = [store_first(*each, Bank(count_tokens=count_tokens)) for each in zip(episodes, first, strict=True)]
+    banks = [
+        store_first(*each, Bank(count_tokens=count_tokens, layout=layout)) for each in zip(episodes, first, strict=True)
+    ]
     steps: list[list[Step]] = [[] for _ in episodes]
     left = [len(episode.chunks) - count for episode, count in zip(episodes, first, strict=True)]
     total, done = sum(left), 0

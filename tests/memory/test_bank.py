@@ -19,6 +19,7 @@ from memalpha.memory.bank import Action, Bank, Entry, MemoryKind, Operation, Pro
 from memalpha.memory.layout import FLAT, Block, Layout
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
+HUMAN, PERSONA, ARCHIVAL = MemoryKind.HUMAN, MemoryKind.PERSONA, MemoryKind.ARCHIVAL
 FIRST = Provenance(chunk=0, lines=(2,), time="2024-03-05")
 SECOND = Provenance(chunk=1, time="2024-03-06", author="user")
 
@@ -242,15 +243,19 @@ def test_forks_are_independent() -> None:
 
 short = st.text(alphabet="ab \n", max_size=4)
 ids = st.none() | st.integers(0, 8)
-kinds = st.sampled_from(MemoryKind)
 BLOCKS = Layout(
     name="tight",
     blocks=(
         Block(kind=CORE, operations=frozenset({Action.UPDATE, Action.DELETE}), max_tokens=2),
+        Block(kind=HUMAN, operations=frozenset({Action.UPDATE, Action.DELETE})),
+        Block(kind=ARCHIVAL, operations=frozenset({Action.INSERT, Action.DELETE})),
         Block(kind=EPISODIC, operations=frozenset(Action)),
         Block(kind=SEMANTIC, operations=frozenset(Action), max_tokens=5),
     ),
 )
+
+
+kinds = st.sampled_from([block.kind for block in BLOCKS.blocks])
 
 
 class BankAgainstDicts(RuleBasedStateMachine):
@@ -259,12 +264,12 @@ class BankAgainstDicts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.bank = Bank(count_tokens=words, layout=BLOCKS)
-        self.texts: dict[MemoryKind, dict[int | None, str]] = {kind: {} for kind in MemoryKind}
+        self.texts: dict[MemoryKind, dict[int | None, str]] = {block.kind: {} for block in BLOCKS.blocks}
         self.done = 0
         self.kept: list[tuple[Bank, list[Operation], dict[MemoryKind, list[str]]]] = []
 
     def texts_of(self, made: Bank) -> dict[MemoryKind, list[str]]:
-        return {kind: [entry.text for entry in made.entries(kind)] for kind in MemoryKind}
+        return {kind: [entry.text for entry in made.entries(kind)] for kind in self.texts}
 
     @rule(kind=kinds, text=short)
     def insert(self, kind: MemoryKind, text: str) -> None:
@@ -275,7 +280,7 @@ class BankAgainstDicts(RuleBasedStateMachine):
             return
         except BankError:
             return
-        assert kind is not CORE
+        assert not kind.single
         assert text.strip() not in self.texts[kind].values()
         self.texts[kind][entry.id] = text.strip()
         self.done += 1
@@ -289,7 +294,7 @@ class BankAgainstDicts(RuleBasedStateMachine):
             return
         except BankError:
             return
-        assert entry_id in self.texts[kind] or (kind is CORE and entry_id is None)
+        assert entry_id in self.texts[kind] or (kind.single and entry_id is None)
         assert text.strip() not in self.texts[kind].values()
         self.texts[kind][entry_id] = text.strip()
         self.done += 1
