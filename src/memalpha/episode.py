@@ -65,9 +65,9 @@ class Trace:
 
     @property
     def read_tokens(self) -> float:
-        """Mean length of what the reader was shown for a question."""
+        """Mean length of the texts that the reader was shown for a question; times are not counted."""
         count = self.bank.count_tokens
-        shown = [[answer.shown.core, *(entry.rendered for entry in answer.shown.entries)] for answer in self.answers]
+        shown = [[answer.shown.core, *(entry.text for entry in answer.shown.entries)] for answer in self.answers]
         return sum(count(text) for texts in shown for text in texts if text) / len(shown)
 
     @property

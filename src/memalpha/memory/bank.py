@@ -160,8 +160,8 @@ class Bank:
         return [Hit(entry=shelf.entries[key], score=score) for key, score in shelf.index.search(query, k)]
 
     def frequency(self, word: str) -> int:
-        """How many entries of both stores have a word, as `search.tokenize` gives it."""
-        return sum(self._shelves[kind].index.frequency(word) for kind in (MemoryKind.EPISODIC, MemoryKind.SEMANTIC))
+        """How many entries of all lists have a word, as `search.tokenize` gives it."""
+        return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
 
     def tokens(self, kind: MemoryKind | None = None) -> int:
         """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
