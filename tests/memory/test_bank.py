@@ -17,6 +17,7 @@ from memalpha.errors import (
 )
 from memalpha.memory.bank import Action, Bank, Entry, MemoryKind, Operation, Provenance, Version
 from memalpha.memory.layout import FLAT, Block, Layout
+from memalpha.memory.layouts import MEMGPT
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
 HUMAN, PERSONA, ARCHIVAL = MemoryKind.HUMAN, MemoryKind.PERSONA, MemoryKind.ARCHIVAL
@@ -239,6 +240,39 @@ def test_forks_are_independent() -> None:
     assert (len(parent.log), len(child.log), parent.core_text) == (5, 6, "")
     assert parent.search(SEMANTIC, "dogs", 1)[0].score == 0.0
     assert child.search(SEMANTIC, "dogs", 1)[0].entry.id == 3
+
+
+def test_a_layout_with_several_single_texts_shows_them_under_their_names() -> None:
+    made = Bank(count_tokens=words, layout=MEMGPT)
+    assert made.core_text == ""
+    made.update(HUMAN, None, "Ann", FIRST)
+    assert (made.core_text, made.core, made.tokens()) == ("human:\nAnn", None, 1)
+    made.update(PERSONA, None, "kind", FIRST)
+    assert made.core_text == "persona:\nkind\nhuman:\nAnn"
+    text = made.single(HUMAN)
+    assert text is not None
+    assert (text.id, text.text, made.log[0].entry_id) == (0, "Ann", None)
+    with pytest.raises(UnknownEntryError, match="#1 for the human, which has no id"):
+        made.update(HUMAN, 1, "Bo", FIRST)
+    made.delete(HUMAN, None, FIRST)
+    with pytest.raises(UnknownEntryError, match="on the human, which is empty"):
+        made.delete(HUMAN, None, FIRST)
+
+
+def test_entries_of_all_lists_share_one_counter_and_are_counted_together() -> None:
+    made = Bank(count_tokens=words, layout=MEMGPT)
+    made.insert(ARCHIVAL, "Ann sails", FIRST)
+    made.insert(MemoryKind.RECALL, "Ann digs", SECOND)
+    assert (len(made), made.get(2).text, made.frequency("ann"), made.frequency("digs")) == (2, "Ann digs", 2, 1)
+    assert [entry.id for entry in made.newest(5)] == [2, 1]
+    assert [entry.id for entry in made.fork().newest(5, ARCHIVAL)] == [1]
+    assert [hit.entry.id for hit in made.search(ARCHIVAL, "ann", 5)] == [1]
+
+
+def test_a_kind_that_the_layout_does_not_have_is_empty() -> None:
+    made = Bank(count_tokens=words, layout=FLAT)
+    assert (made.entries(SEMANTIC), made.newest(3, SEMANTIC), made.search(SEMANTIC, "x", 3)) == ((), [], [])
+    assert (made.tokens(SEMANTIC), made.single(HUMAN), made.frequency("x")) == (0, None, 0)
 
 
 short = st.text(alphabet="ab \n", max_size=4)

@@ -1,12 +1,16 @@
 """What a writer sees of a memory with other stores than those of Mem-α: the newest entries and those found by search.
 
-Nothing is weighed as in `memalpha.agent.view`: entries are proposed by BM25 alone, as systems without training do it.
+Simpler than `memalpha.agent.view`, as systems without training do it: the words that a line and an entry share count by
+their rarity in the memory, and the best are shown however little that is.
 """
 
 from __future__ import annotations
 
+import math
+
 from memalpha.agent.view import View, ViewConfig
 from memalpha.memory.bank import Bank, Entry
+from memalpha.memory.search import tokenize
 from memalpha.records import Chunk
 
 
@@ -19,7 +23,15 @@ def overview(bank: Bank, chunk: Chunk, config: ViewConfig) -> View:
 
 
 def _best(bank: Bank, line: str, k: int) -> tuple[Entry, ...]:
-    """The k entries that match a line best; none that shares no word with it."""
-    hits = [hit for kind in bank.layout.stores for hit in bank.search(kind, line, k) if hit.score > 0]
-    hits.sort(key=lambda hit: (-hit.score, hit.entry.id))
-    return tuple(hit.entry for hit in hits[:k])
+    """The k entries that share most with a line; none that shares no word with it."""
+    words = frozenset(tokenize(line))
+    found = [hit.entry for kind in bank.layout.stores for hit in bank.search(kind, line, k)]
+    weighed = [(_shared(bank, words, entry), entry) for entry in found]
+    weighed.sort(key=lambda pair: (-pair[0], pair[1].id))
+    return tuple(entry for weight, entry in weighed[:k] if weight > 0)
+
+
+def _shared(bank: Bank, words: frozenset[str], entry: Entry) -> float:
+    """The weight of the words in common. BM25 scores of two stores do not compare, and are negative in small ones."""
+    shared = words & frozenset(tokenize(entry.text))
+    return math.fsum(math.log1p((len(bank) + 0.5) / (bank.frequency(word) + 0.5)) for word in shared)

@@ -60,7 +60,7 @@ class HashedEmbedder:
     @property
     def name(self) -> str:
         """Says that nothing is learnt."""
-        return "hashed words and trigrams"
+        return "hashed n-grams"
 
     @property
     def dimensions(self) -> int:
