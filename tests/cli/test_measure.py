@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from memalpha.agent.reader import ModelReader
 from memalpha.cli.measure import Asked, Rivals, config_of, evaluate_model, open_episodes, open_model, writer_of
 from memalpha.errors import ConfigError, ModelError
+from memalpha.evaluation.baselines import FilledSystem
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig, load_config
 
@@ -67,8 +69,12 @@ def test_a_prompted_system_needs_a_server() -> None:
             Rivals(names="mirix").build(model, None, TrainConfig(), stack)
         with pytest.raises(ConfigError, match="one of --server and --served"):
             Rivals(names="mirix", server="http://127.0.0.1:9/v1").build(model, None, TrainConfig(), stack)
-        rivals = Rivals(names="mirix", server="http://127.0.0.1:9/v1", served="qwen")
-        (system,) = rivals.build(model, None, TrainConfig(), stack)
+        with pytest.raises(ConfigError, match="--answers without a server"):
+            Rivals(names="rag-top2", answers=True).build(model, None, TrainConfig(), stack)
+        rivals = Rivals(names="mirix,rag-top2", server="http://127.0.0.1:9/v1", served="qwen", answers=True)
+        system, baseline = rivals.build(model, None, TrainConfig(), stack)
         assert system.name == "MIRIX-style (qwen)"
+        assert isinstance(baseline, FilledSystem)
+        assert isinstance(baseline.reader, ModelReader)
         with pytest.raises(ConfigError, match="has no config"):
             Rivals(names="embedding-rag", embedder=Path("absent")).build(model, None, TrainConfig(), stack)

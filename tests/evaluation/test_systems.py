@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -255,8 +256,9 @@ def test_an_outage_is_no_score(name: str, serve: Callable[..., Server]) -> None:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_any_model_answers_for_any_system(name: str) -> None:
-    if name == "mem0-raw":
-        pytest.importorskip("mem0", reason="mem0 is not installed: pip install 'memalpha[mem0]'")
+    # Importing mem0 here would start its telemetry, which the system switches off before its own import.
+    if name == "mem0-raw" and find_spec("mem0") is None:
+        pytest.skip("mem0 is not installed: pip install 'memalpha[mem0]'")
     asked: list[Prompt] = []
 
     def reply(prompt: Prompt) -> str:

@@ -91,6 +91,7 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
         str | None, typer.Option(help="OpenAI-compatible server that writes for prompted systems, such as http://x/v1.")
     ] = None,
     served: Annotated[str | None, typer.Option(help="The model's name on that server.")] = None,
+    answers: Annotated[bool, typer.Option(help="That model answers for every system as well.")] = False,
     embedder: Annotated[Path | None, typer.Option(help="Folder of a sentence encoder for embedding systems.")] = None,
     window: Annotated[int, typer.Option(min=1, help="Tokens that Long-Context reads.")] = 30_000,
     threads: Threads = 2,
@@ -103,7 +104,9 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     asked = Asked(data=data, tokens=tokens, episodes=episodes, seed=seed)
     rivals = None
     if systems is not None:
-        rivals = Rivals(names=systems, server=server, served=served, embedder=embedder, window_tokens=window)
+        rivals = Rivals(
+            names=systems, server=server, served=served, answers=answers, embedder=embedder, window_tokens=window
+        )
     evaluate_model(model, asked, budget=budget, baselines=baselines, rivals=rivals, threads=threads, out=out)
 
 

@@ -65,6 +65,8 @@ class Rivals:
     server: str | None = None
     served: str | None = None
     """Name of the model on the server."""
+    answers: bool = False
+    """Whether that model answers for every system, in place of the extractive rules."""
     embedder: Path | None = None
     window_tokens: int = LONG_CONTEXT_TOKENS
 
@@ -81,7 +83,10 @@ class Rivals:
         if "memalpha-untrained" in names:
             setup = replace(setup, untrained=writer_of(open_model(UNTRAINED), budget))
         if self.server is not None and self.served is not None:
-            setup = replace(setup, model=stack.enter_context(EndpointModel(self.server, self.served)))
+            asked = stack.enter_context(EndpointModel(self.server, self.served))
+            setup = replace(setup, model=asked, answerer=asked if self.answers else None)
+        elif self.answers:
+            raise ConfigError("got --answers without a server, expected one; add --server and --served")
         return build_systems(names, setup)
 
 

@@ -18,7 +18,7 @@ from memalpha.records import Chunk, Episode
 from memalpha.text import sentences
 
 _WORD = re.compile(r"\w+")
-_FIRST_PERSON = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|[Mm]y|[Mm]ine|me)\b")
+_FIRST_PERSON = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|My|my|Mine|mine|me)\b")
 _SPEAKER = re.compile(r"^\w+: ")
 _ASSISTANT = "Assistant:"
 
