@@ -10,11 +10,14 @@ import pytest
 from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader, ModelReader
-from memalpha.agent.writer import Writer
+from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.episode import Start, finish, run_episode, run_episodes, store_first
 from memalpha.errors import ModelError
 from memalpha.memory.bank import Bank, Entry, MemoryKind, Provenance
+from memalpha.memory.layouts import MEMAGENT
 from memalpha.records import Chunk, Episode, Metric, Question, ToolCall
+
+CHAT = WriterConfig(style=PromptStyle.CHAT)
 
 
 def count(text: str) -> int:
@@ -76,6 +79,8 @@ def test_an_episode_by_hand() -> None:
     assert (trace.memory_tokens, trace.raw_tokens) == (8, 16)
     # Gold answers stand in what was shown for the first and the third question.
     assert trace.sufficiency == 0.5
+    # Shown are both entries, 8 words, for each question.
+    assert (trace.written_tokens, trace.read_tokens) == (8, 8.0)
     assert trace.episode is ANN
     assert [entry.provenance.chunk for entry in trace.bank.entries(MemoryKind.SEMANTIC)] == [0, 2]
 
@@ -175,3 +180,13 @@ def test_two_lines_in_five_are_stored_the_same_ones_each_time() -> None:
 
 def entries(bank: Bank) -> list[Entry]:
     return [*bank.entries(MemoryKind.SEMANTIC), *bank.entries(MemoryKind.EPISODIC)]
+
+
+def test_what_is_written_counts_again_when_it_is_rewritten() -> None:
+    # MemAgent: 3 words, then 5, then nothing new. Each of the two questions reads the 5.
+    writer = Writer(ScriptedModel(["Ann: a dog", "Ann: a dog Bo: Rome", "Ann: a dog Bo: Rome"]), CHAT)
+    trace = run_episode(writer, ExtractiveReader(), ANN, count_tokens=count, layout=MEMAGENT)
+    assert (trace.written_tokens, trace.memory_tokens, trace.read_tokens) == (8, 5, 5.0)
+    assert trace.bank.layout is MEMAGENT
+    assert [len(step.calls) for step in trace.steps] == [1, 1, 0]
+    assert trace.score == pytest.approx((1 + 1 + 0 + 2 / 7) / 4)

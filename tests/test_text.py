@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.text import cut_chunks, normalise, sentences
+from memalpha.text import cut_chunks, normalise, sentences, shorten
 
 
 def words(text: str) -> int:
@@ -103,3 +103,18 @@ def test_cut_chunks_loses_no_word_and_keeps_the_limit(texts: list[str], limit: i
     assert " ".join(" ".join(chunk) for chunk in chunks).split() == " ".join(texts).split()
     for chunk in chunks:
         assert len(" ".join(chunk)) <= limit or (len(chunk) == 1 and len(chunk[0].split()) == 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(9, " one two\n three "), (3, " one two\n three "), (2, " one two"), (1, " one"), (0, "")],
+)
+def test_a_text_is_shortened_between_words(limit: int, expected: str) -> None:
+    assert shorten(" one two\n three ", limit, words) == expected
+
+
+@given(st.text(alphabet="ab \n", max_size=40), st.integers(0, 12))
+def test_a_shortened_text_is_the_longest_start_that_fits(text: str, limit: int) -> None:
+    short = shorten(text, limit, words)
+    assert text.startswith(short)
+    assert words(short) == min(limit, words(text))

@@ -15,6 +15,7 @@ from memalpha.agent.reader import Answer, Reader
 from memalpha.agent.view import STORES
 from memalpha.agent.writer import Step, Writer
 from memalpha.memory.bank import Bank
+from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.tools import Source, Tool, apply
 from memalpha.metrics import contains, score
 from memalpha.records import Episode, ToolCall
@@ -68,6 +69,18 @@ class Trace:
         return self.bank.tokens()
 
     @property
+    def written_tokens(self) -> int:
+        """Length of everything that was ever written, an update counted with its whole new text."""
+        return sum(self.bank.count_tokens(operation.after) for operation in self.bank.log if operation.after)
+
+    @property
+    def read_tokens(self) -> float:
+        """Mean length of the texts that the reader was shown for a question; times are not counted."""
+        count = self.bank.count_tokens
+        shown = [[answer.shown.core, *(entry.text for entry in answer.shown.entries)] for answer in self.answers]
+        return sum(count(text) for texts in shown for text in texts if text) / len(shown)
+
+    @property
     def sufficiency(self) -> float:
         """Share of the questions whose gold answer stands somewhere in what the reader was shown."""
         found = [
@@ -77,9 +90,11 @@ class Trace:
         return sum(found) / len(found)
 
 
-def run_episode(writer: Writer, reader: Reader, episode: Episode, *, count_tokens: Count) -> Trace:
+def run_episode(
+    writer: Writer, reader: Reader, episode: Episode, *, count_tokens: Count, layout: Layout = MEMALPHA
+) -> Trace:
     """Run one episode from an empty memory."""
-    return run_episodes(writer, reader, [episode], count_tokens=count_tokens)[0]
+    return run_episodes(writer, reader, [episode], count_tokens=count_tokens, layout=layout)[0]
 
 
 def run_episodes(
@@ -91,6 +106,7 @@ def run_episodes(
     sampling: Callable[[int], Sampling] | None = None,
     progress: Progress | None = None,
     starts: Sequence[Start] | None = None,
+    layout: Layout = MEMALPHA,
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
@@ -102,10 +118,11 @@ def run_episodes(
         sampling: How to sample the chunks of round n (0 is the first); None is the writer's own way.
         progress: Told after each round of chunks.
         starts: What the memory of each episode begins with; None is nothing.
+        layout: What the memories are made of.
     """
     starts = starts or [Start()] * len(episodes)
     banks = [
-        store_first(episode, start.stored, Bank(count_tokens=count_tokens, first_id=start.first_id))
+        store_first(episode, start.stored, Bank(count_tokens=count_tokens, layout=layout, first_id=start.first_id))
         for episode, start in zip(episodes, starts, strict=True)
     ]
     first = [start.stored for start in starts]

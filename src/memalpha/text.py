@@ -93,6 +93,18 @@ def cut_chunks(sentences: Iterable[str], max_tokens: int, count_tokens: Callable
     return list(_pack(pieces, max_tokens, count_tokens))
 
 
+def shorten(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> str:
+    """The longest start of a text that fits, cut between words; the text itself when it fits."""
+    if count_tokens(text) <= max_tokens:
+        return text
+    ends = [0, *(match.end() for match in re.finditer(r"\S+", text))]
+    low, high = 0, len(ends) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count_tokens(text[: ends[middle]]) <= max_tokens else (low, middle)
+    return text[: ends[low]]
+
+
 def _pack(pieces: Sequence[str], max_tokens: int, count_tokens: Callable[[str], int]) -> Iterator[list[str]]:
     sizes = [count_tokens(piece) for piece in pieces]
     start = 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memalpha.agent.prompting import fill, fingerprint, load
+from memalpha.agent.prompting import fill, fingerprint, load, names_in
 from memalpha.errors import ConfigError
 
 
@@ -35,3 +35,7 @@ def test_a_value_may_be_called_template() -> None:
 
 def test_fingerprint() -> None:
     assert fingerprint("") == "e3b0c44298fc"
+
+
+def test_the_names_of_a_template() -> None:
+    assert names_in("{{a}} {{ b }} {{a}} {c}") == {"a", "b"}

@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 
 from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.prompting import fingerprint, load
-from memalpha.agent.reader import AnswerCache, ExtractiveReader, ModelReader, Reader, Shown, extract, retrieve
+from memalpha.agent.reader import (
+    AnswerCache,
+    ExtractiveReader,
+    ModelReader,
+    Reader,
+    Shown,
+    extract,
+    reader_prompt,
+    retrieve,
+)
 from memalpha.errors import ModelError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.layouts import MEMGPT
 from memalpha.records import Role
 from memalpha.text import sentences
 
@@ -184,7 +194,9 @@ def test_an_answer_is_nothing_or_one_sentence_that_shares_a_word(
 
 
 def test_the_prompt_is_pinned() -> None:
-    assert fingerprint(load("reader")) == "07be28f87078"
+    assert fingerprint(load("reader")) == "99a6ca693cae"
+    filled = reader_prompt("Who?", Shown(core="", entries=())).messages[0].content
+    assert fingerprint(filled) == "b3a4fe1d7f1c"
 
 
 def test_a_model_is_shown_the_memory_and_the_question() -> None:
@@ -197,6 +209,33 @@ def test_a_model_is_shown_the_memory_and_the_question() -> None:
     system, user = model.prompts[0].messages
     assert (system.role, user.role, user.content) == (Role.SYSTEM, Role.USER, "What does Ann do?")
     assert system.content.endswith("Core:\n(empty)\n\nSemantic:\n- Ann sails.\n\nEpisodic:\n- [2024-03-05] I met Ann.")
+
+
+def test_a_memory_of_another_layout_is_shown_kind_by_kind() -> None:
+    made = Bank(count_tokens=len, layout=MEMGPT)
+    made.insert(MemoryKind.RECALL, "Ann sails.", Provenance(time="2024-03-05"))
+    made.insert(MemoryKind.ARCHIVAL, "Ann digs.", Provenance())
+    made.update(MemoryKind.HUMAN, None, "Name: Di", Provenance())
+    model = ScriptedModel(["both"])
+    assert [entry.id for entry in ModelReader(model).read(made, ["Ann?"])[0].shown.entries] == [2, 1]
+    assert (
+        model.prompts[0]
+        .messages[0]
+        .content.endswith("Core:\nhuman:\nName: Di\n\nArchival:\n- Ann digs.\n\nRecall:\n- [2024-03-05] Ann sails.")
+    )
+    assert answer(made, "Ann sails?") == "[2024-03-05] Ann sails."
+
+
+def test_a_reader_shows_what_its_selector_selects() -> None:
+    class Oldest:
+        def select(self, bank: Bank, questions: Sequence[str]) -> list[Shown]:
+            return [Shown(core="", entries=tuple(bank.entries(SEMANTIC)[:1]))] * len(questions)
+
+    made = bank("Ann sails.", "Ann digs.")
+    assert ExtractiveReader(selector=Oldest()).read(made, ["Who digs?", "Who sails?"])[0].text == ""
+    model = ScriptedModel(["nobody"])
+    assert ModelReader(model, selector=Oldest()).read(made, ["Who digs?"])[0].text == "nobody"
+    assert "digs" not in model.prompts[0].messages[0].content
 
 
 def test_an_empty_memory_is_shown_as_empty() -> None:

@@ -15,7 +15,8 @@ from memalpha.agent.view import ViewConfig, build_view, nano_prompt
 from memalpha.agent.writer import PromptStyle, Step, Writer, WriterConfig, chat_prompt
 from memalpha.errors import ModelError
 from memalpha.memory.bank import Action, Bank, MemoryKind, Provenance
-from memalpha.memory.layout import FLAT
+from memalpha.memory.layout import FLAT, Layout
+from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX
 from memalpha.memory.tools import TOOLS
 from memalpha.records import Chunk, Message, Role, ToolCall, ToolStatus
 
@@ -23,6 +24,13 @@ SEMANTIC, EPISODIC = MemoryKind.SEMANTIC, MemoryKind.EPISODIC
 CHUNK = Chunk(text="User: Hi there!\nUser: Ann has a dog.\nUser: Bo met Cy.\n", time="2024-03-05")
 """Three lines of 3, 5 and 4 words."""
 CHAT = WriterConfig(style=PromptStyle.CHAT)
+PINS = {
+    "markdown": "0873bec64191",
+    "mem1": "e22a13adadcb",
+    "memagent": "f5de01f1866f",
+    "memgpt": "a16dc6862e97",
+    "mirix": "5649d50dd8b8",
+}
 
 
 def count(text: str) -> int:
@@ -224,6 +232,8 @@ def test_a_model_that_fails_is_no_step() -> None:
 def test_the_prompts_are_pinned() -> None:
     pinned = {name: fingerprint(load(name)) for name in ("writer_system", "writer_chunk")}
     assert pinned == {"writer_system": "15dbecf335c3", "writer_chunk": "9c3a25be07e1"}
+    others = ("markdown", "mem1", "memagent", "memgpt", "mirix")
+    assert {name: fingerprint(load(f"writer_{name}")) for name in others} == PINS
 
 
 def test_the_chat_prompt_shows_memory_chunk_and_tools() -> None:
@@ -268,6 +278,120 @@ def test_a_flat_memory_is_rewritten_in_place() -> None:
     assert flat.core_text == "User: Ann has a dog.\nUser: Bo met Cy."
     assert [result.status.value for result in step.results] == ["ok", "not_allowed"]
     assert [tool["function"]["name"] for tool in model.prompts[0].tools] == ["memory_update", "memory_delete"]
+
+
+def empty(layout: Layout) -> Bank:
+    return Bank(count_tokens=count, layout=layout)
+
+
+def test_a_reply_that_is_text_overwrites_the_paragraph() -> None:
+    made = empty(MEMAGENT)
+    model = ScriptedModel([" Ann has a dog.\nBo met Cy.\n", "Ann has two dogs.", "Ann has two dogs.", "  "])
+    writer = Writer(model, CHAT)
+    step = writer.write(made, CHUNK, 4)
+    assert [(call.name, result.status.value) for call, result in zip(step.calls, step.results, strict=True)] == [
+        ("memory_update", "ok")
+    ]
+    assert made.core_text == "Ann has a dog.\nBo met Cy."
+    assert made.log[0].provenance == Provenance(chunk=4, time="2024-03-05")
+    writer.write(made, CHUNK, 5)
+    assert made.core_text == "Ann has two dogs."
+    # The same text again and no text at all change nothing and are no call.
+    assert [writer.write(made, CHUNK, at).calls for at in (6, 7)] == [(), ()]
+    assert made.core_text == "Ann has two dogs."
+
+
+def test_a_paragraph_is_asked_for_without_tools_and_without_line_numbers() -> None:
+    made, model = empty(MEMAGENT), ScriptedModel(["x"])
+    made.update(MemoryKind.CORE, None, "Ann has a cat.", Provenance())
+    Writer(model, CHAT).write(made, CHUNK)
+    system, user = model.prompts[0].messages
+    assert model.prompts[0].tools == ()
+    assert "Your memory now:\nAnn has a cat.\n" in system.content
+    assert "At most 1024 tokens" in system.content
+    assert user.content.strip() == "Chunk of 2024-03-05:\nUser: Hi there!\nUser: Ann has a dog.\nUser: Bo met Cy."
+
+
+def test_a_paragraph_that_is_too_long_is_cut_between_words() -> None:
+    made = empty(MEMAGENT)
+    step = Writer(ScriptedModel(["one two\nthree " * 400]), CHAT).write(made, CHUNK)
+    assert step.results[0].ok
+    assert made.core_text.split() == ["one", "two", "three"] * 341 + ["one"]
+    assert made.tokens() == 1024
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("hm <IS> Ann has a dog. </IS>", "Ann has a dog."),
+        ("<IS>a</IS> no, rather <IS>two\nlines</IS> done", "two\nlines"),
+        ("Ann has a dog.", "old"),
+        ("<IS>never closed", "old"),
+        ("<IS> </IS>", "old"),
+    ],
+)
+def test_an_internal_state_stands_between_marks_or_the_old_one_stays(reply: str, expected: str) -> None:
+    made = empty(MEM1)
+    made.update(MemoryKind.CORE, None, "old", Provenance())
+    model = ScriptedModel([reply])
+    step = Writer(model, CHAT).write(made, CHUNK)
+    assert made.core_text == expected
+    assert len(step.calls) == (expected != "old")
+    assert "<IS>\nold\n</IS>" in model.prompts[0].messages[0].content
+
+
+def test_memgpt_is_shown_its_blocks_and_its_newest_lines_and_records_the_chunk() -> None:
+    made = empty(MEMGPT)
+    call = {"name": "human", "content": "Has a dog."}
+    model = ScriptedModel([render_call(ToolCall(name="core_memory_append", arguments=call)), ""])
+    writer = Writer(model, WriterConfig(style=PromptStyle.CHAT, view=ViewConfig(newest=2, related=0)))
+    step = writer.write(made, CHUNK)
+    # What is recorded is nobody's call.
+    assert [operation.kind.value for operation in step.operations] == ["human"]
+    assert [entry.text for entry in made.entries(MemoryKind.RECALL)] == list(CHUNK.lines)
+    writer.write(made, Chunk(text="Bye."), 1)
+    first, second = (prompt.messages[0].content for prompt in model.prompts)
+    assert "(persona 0 of 512 tokens, human 0 of 512 tokens):\n(empty)\n" in first
+    assert "(0 of 0):\n(none)\n" in first
+    assert "human 3 of 512 tokens):\nhuman:\nHas a dog.\n" in second
+    assert (
+        "(2 of 3):\nrecall #2: [2024-03-05] User: Ann has a dog.\nrecall #3: [2024-03-05] User: Bo met Cy.\n"
+    ) in second
+    assert [tool["function"]["name"] for tool in model.prompts[0].tools] == [form.name for form in MEMGPT.tools]
+
+
+def test_mirix_is_shown_related_entries_of_every_store() -> None:
+    made = empty(MIRIX)
+    made.insert(MemoryKind.VAULT, "Ann\nlocker 12", Provenance())
+    made.insert(MemoryKind.SEMANTIC, "Cy\na baker", Provenance())
+    made.insert(MemoryKind.SEMANTIC, "Di\na diver", Provenance())
+    model = ScriptedModel(
+        [
+            render_call(
+                ToolCall(name="semantic_memory_update", arguments={"memory_id": 2, "name": "Cy", "summary": "a cook"})
+            )
+        ]
+    )
+    step = Writer(model, CHAT).write(made, CHUNK)
+    assert step.results[0].message == "updated semantic #2"
+    assert made.get(2).text == "Cy\na cook"
+    shown = model.prompts[0].messages[0].content
+    assert "semantic #2: Cy\na baker\nvault #1: Ann\nlocker 12\nsemantic #3: Di\na diver" in shown
+    assert "(3 of 3)" in shown
+
+
+def test_a_file_is_shown_with_its_line_numbers() -> None:
+    made = empty(MARKDOWN)
+    made.insert(MemoryKind.FILE, "## People", Provenance())
+    made.insert(MemoryKind.FILE, "- Ann has a cat.", Provenance())
+    model = ScriptedModel(
+        [render_call(ToolCall(name="file_replace_line", arguments={"line": 2, "content": "- Ann has a dog."}))]
+    )
+    Writer(model, WriterConfig(style=PromptStyle.CHAT, view=ViewConfig(newest=99, related=0))).write(made, CHUNK)
+    assert "(file 7 of 8000 tokens):\nfile #1: ## People\nfile #2: - Ann has a cat.\n" in (
+        model.prompts[0].messages[0].content
+    )
+    assert [entry.text for entry in made.entries(MemoryKind.FILE)] == ["## People", "- Ann has a dog."]
 
 
 def test_what_is_shown_follows_the_config() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from memalpha.cli.measure import config_of, open_episodes, open_model, writer_of
+from memalpha.agent.reader import ModelReader
+from memalpha.cli.measure import Asked, Rivals, config_of, evaluate_model, open_episodes, open_model, writer_of
 from memalpha.errors import ConfigError, ModelError
+from memalpha.evaluation.baselines import FilledSystem
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig, load_config
 
@@ -39,3 +42,39 @@ def test_a_model_that_is_not_there_is_one_sentence() -> None:
 def test_world_episodes_are_those_of_the_test_split() -> None:
     episodes = open_episodes("world", tokens=200, episodes=2, seed=3)
     assert [episode.id.startswith("world-test-200-") for episode in episodes] == [True, True]
+
+
+def table(folder: Path, names: str) -> list[str]:
+    """The systems of the table that the command writes."""
+    out = folder / "table.md"
+    asked = Asked(data="world", tokens=200, episodes=1, seed=3)
+    evaluate_model("nano", asked, budget=None, baselines=True, rivals=Rivals(names=names), threads=1, out=out)
+    return [line.split(" | ")[0].removeprefix("| ") for line in out.read_text().splitlines()[2:]]
+
+
+def test_systems_are_scored_by_name_instead_of_the_baselines(tmp_path: Path) -> None:
+    assert table(tmp_path, "rag-top2, memalpha,memgpt-rule") == ["RAG-Top2", "Mem-α", "MemGPT-style, rule"]
+
+
+def test_all_systems_that_need_no_server(tmp_path: Path) -> None:
+    systems = table(tmp_path, "all")
+    assert systems[0] == "No-Memory"
+    assert systems[-2:] == ["Mem-α", "Mem-α, untrained"]
+
+
+def test_a_prompted_system_needs_a_server() -> None:
+    with ExitStack() as stack:
+        model = open_model("nano")
+        with pytest.raises(ConfigError, match="no model to write the memory of MIRIX-style"):
+            Rivals(names="mirix").build(model, None, TrainConfig(), stack)
+        with pytest.raises(ConfigError, match="one of --server and --served"):
+            Rivals(names="mirix", server="http://127.0.0.1:9/v1").build(model, None, TrainConfig(), stack)
+        with pytest.raises(ConfigError, match="--answers without a server"):
+            Rivals(names="rag-top2", answers=True).build(model, None, TrainConfig(), stack)
+        rivals = Rivals(names="mirix,rag-top2", server="http://127.0.0.1:9/v1", served="qwen", answers=True)
+        system, baseline = rivals.build(model, None, TrainConfig(), stack)
+        assert system.name == "MIRIX-style (qwen)"
+        assert isinstance(baseline, FilledSystem)
+        assert isinstance(baseline.reader, ModelReader)
+        with pytest.raises(ConfigError, match="has no config"):
+            Rivals(names="embedding-rag", embedder=Path("absent")).build(model, None, TrainConfig(), stack)

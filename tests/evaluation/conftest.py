@@ -76,6 +76,8 @@ def row(
         sufficiency=0.5,
         memory_tokens=tokens,
         memory_share=tokens / 200,
+        written_tokens=2 * tokens,
+        read_tokens=30.0,
         read_budget="20 entries",
         seconds=1.0,
         episodes=episodes,

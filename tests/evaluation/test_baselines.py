@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.agent.model import Completion, Prompt, Sampling
-from memalpha.agent.reader import ExtractiveReader
+from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
+from memalpha.agent.reader import ExtractiveReader, ModelReader, Selector
 from memalpha.agent.writer import Writer, WriterConfig
 from memalpha.episode import Trace
 from memalpha.evaluation.baselines import (
     READ_ENTRIES,
     FilledSystem,
-    WindowReader,
     WriterSystem,
+    embedding_rag,
     lead_selection,
     long_context,
+    no_memory,
     rag,
     random_selection,
     sentence_control,
+    sentence_embedding,
 )
-from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.bank import MemoryKind
+from memalpha.memory.embedding import Vectors, unit_rows
 from memalpha.records import Chunk, Episode, Question
 
 
@@ -69,13 +73,6 @@ def test_long_context_keeps_all_and_reads_the_end() -> None:
     assert long_context(words).read_budget == "last 30,000 tokens"
 
 
-def test_a_window_without_room_reads_nothing() -> None:
-    bank = Bank(count_tokens=words)
-    bank.insert(MemoryKind.EPISODIC, "one two three", Provenance())
-    (answer,) = WindowReader(2, words).read(bank, ["one?"])
-    assert (answer.text, answer.shown.entries) == ("", ())
-
-
 def test_rag_keeps_all_and_reads_the_two_best_chunks() -> None:
     trace = run(rag(words))
     assert trace.memory_tokens == 18
@@ -83,6 +80,54 @@ def test_rag_keeps_all_and_reads_the_two_best_chunks() -> None:
     assert read(trace) == ["Ann lives in Oslo.\nThanks.", "Bob lives in Rome."]
     assert trace.score == 1.0
     assert (rag(words).name, rag(words, 5).name, rag(words, 5).read_budget) == ("RAG-Top2", "RAG-Top5", "5 chunks")
+
+
+class Places:
+    """A vector says whether Oslo, Rome or rain stands in a text, or "where", which is like Rome."""
+
+    name = "places"
+    dimensions = 3
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        rows = [["Oslo" in text, "Rome" in text or "where" in text, "rain" in text] for text in texts]
+        return unit_rows(np.array(rows, dtype=np.float32))
+
+
+def test_embedding_rag_reads_the_two_nearest_chunks() -> None:
+    trace = run(embedding_rag(words, Places()))
+    assert trace.memory_tokens == 18
+    # Only Rome is near "Ann lives where?"; of the others, all alike, the oldest.
+    assert read(trace) == ["Bob lives in Rome.", "Ann lives in Oslo.\nThanks."]
+    system = embedding_rag(words, Places(), 1)
+    assert read(run(system)) == ["Bob lives in Rome."]
+    assert (system.name, system.read_budget) == ("Embedding RAG-Top1 (places)", "1 chunks")
+
+
+def test_sentences_can_be_read_by_vectors_too() -> None:
+    system = sentence_embedding(words, Places())
+    trace = run(system)
+    assert kept(trace) == kept(run(sentence_control(words)))
+    assert read(trace)[:2] == ["Bob lives in Rome.", "Ann lives in Oslo."]
+    assert (system.name, system.read_budget) == ("Sentence embedding (places)", "40 entries")
+
+
+def test_no_memory_keeps_and_reads_nothing() -> None:
+    trace = run(no_memory(words))
+    assert (kept(trace), read(trace), trace.memory_tokens, trace.read_tokens, trace.score) == ([], [], 0, 0.0, 0.0)
+
+
+def test_any_model_can_read_for_any_baseline() -> None:
+    model = ScriptedModel(["Oslo", "Rome"])
+
+    def reader_of(selector: Selector) -> ModelReader:
+        return ModelReader(model, selector=selector)
+
+    assert run(no_memory(words, reader_of=reader_of)).score == 1.0
+    assert run(rag(words, reader_of=reader_of)).score == 0.0
+    assert "Episodic:\n(none)" in model.prompts[0].messages[0].content
+    assert (
+        "Episodic:\n- [2024-03-01] Ann lives in Oslo.\nThanks.\n- [2024-03-02]" in model.prompts[1].messages[0].content
+    )
 
 
 def test_the_control_keeps_every_line_with_its_origin() -> None:

@@ -59,6 +59,8 @@ def test_a_row_from_two_traces() -> None:
     assert row.memory_tokens == 3.0
     # 2 / 4 and 4 / 16.
     assert row.memory_share == 0.375
+    # Both wrote what they hold; of the questions of the first "oh yes" was read for each, of the second nothing.
+    assert (row.written_tokens, row.read_tokens) == (3.0, 1.0)
     assert (row.system, row.read_budget, row.seconds, row.episodes) == ("x", "2 chunks", 1.5, 2)
 
 

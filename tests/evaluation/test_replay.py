@@ -8,6 +8,8 @@ from html import unescape
 
 from memalpha.episode import Trace
 from memalpha.evaluation.replay import OPEN_CHUNKS, replay
+from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.layouts import MEMGPT
 from memalpha.records import Chunk
 
 
@@ -64,6 +66,15 @@ def test_the_memory_at_the_end_is_listed(before: Trace, after: Trace) -> None:
     assert "2 entries, 9 tokens, 50% of the raw text" in text
     assert "1 entries, 4 tokens, 22% of the raw text" not in text
     assert "1 entry, 4 tokens, 22% of the raw text" in text
+
+
+def test_the_memory_of_another_layout_is_listed_store_by_store(before: Trace) -> None:
+    memory = Bank(count_tokens=len, layout=MEMGPT)
+    memory.insert(MemoryKind.RECALL, "Ann called.", Provenance(time="2024-03-05"))
+    memory.insert(MemoryKind.ARCHIVAL, "Ann sails.", Provenance())
+    memory.update(MemoryKind.HUMAN, None, "Ann", Provenance())
+    page = unescape(re.sub(r"<[^>]+>", "|", replay(before, replace(before, bank=memory))))
+    assert re.search(r"core: human:\nAnn\|+archival #2: Ann sails\.\|+recall #1: \[2024-03-05\] Ann called\.\|", page)
 
 
 def test_long_episodes_are_folded(after: Trace) -> None:

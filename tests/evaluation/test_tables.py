@@ -10,13 +10,15 @@ from memalpha.records import Competency
 
 
 def test_the_whole_table(rows: list[SystemScore]) -> None:
+    end = " | 30 | 1.0 | 20 entries |"
     assert markdown_table(rows).splitlines() == [
-        "| System | Score | AR | TTL | LRU | CR | Sufficient | Memory tokens | Kept | Reads |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-        r"| Warm start | 0.200 \[0.100, 0.300\] | 0.30 | – | – | 0.10 | **50%** | **40** | **20%** | 20 entries |",
-        r"| After RL | 0.500 \[0.400, 0.600\] | 0.50 | – | – | **0.50** | **50%** | 60 | 30% | 20 entries |",
-        r"| RAG-Top2 | 0.400 \[0.300, 0.500\] | **0.80** | – | – | 0.00 | **50%** | 200 | 100% | 20 entries |",
-        r"| Sentence BM25 | **0.600 \[0.500, 0.700\]** | **0.80** | – | – | 0.40 | **50%** | 180 | 90% | 20 entries |",
+        "| System | Score | AR | TTL | LRU | CR | Sufficient | Memory tokens | Kept | Written tokens | Read tokens "
+        "| Seconds | Reads |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        r"| Warm start | 0.200 \[0.100, 0.300\] | 0.30 | – | – | 0.10 | **50%** | **40** | **20%** | 80" + end,
+        r"| After RL | 0.500 \[0.400, 0.600\] | 0.50 | – | – | **0.50** | **50%** | 60 | 30% | 120" + end,
+        r"| RAG-Top2 | 0.400 \[0.300, 0.500\] | **0.80** | – | – | 0.00 | **50%** | 200 | 100% | 400" + end,
+        r"| Sentence BM25 | **0.600 \[0.500, 0.700\]** | **0.80** | – | – | 0.40 | **50%** | 180 | 90% | 360" + end,
     ]
 
 

@@ -17,8 +17,10 @@ from memalpha.errors import (
 )
 from memalpha.memory.bank import Action, Bank, Entry, MemoryKind, Operation, Provenance, Version
 from memalpha.memory.layout import FLAT, Block, Layout
+from memalpha.memory.layouts import MEMGPT
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
+HUMAN, PERSONA, ARCHIVAL = MemoryKind.HUMAN, MemoryKind.PERSONA, MemoryKind.ARCHIVAL
 FIRST = Provenance(chunk=0, lines=(2,), time="2024-03-05")
 SECOND = Provenance(chunk=1, time="2024-03-06", author="user")
 
@@ -240,17 +242,54 @@ def test_forks_are_independent() -> None:
     assert child.search(SEMANTIC, "dogs", 1)[0].entry.id == 3
 
 
+def test_a_layout_with_several_single_texts_shows_them_under_their_names() -> None:
+    made = Bank(count_tokens=words, layout=MEMGPT)
+    assert made.core_text == ""
+    made.update(HUMAN, None, "Ann", FIRST)
+    assert (made.core_text, made.core, made.tokens()) == ("human:\nAnn", None, 1)
+    made.update(PERSONA, None, "kind", FIRST)
+    assert made.core_text == "persona:\nkind\nhuman:\nAnn"
+    text = made.single(HUMAN)
+    assert text is not None
+    assert (text.id, text.text, made.log[0].entry_id) == (0, "Ann", None)
+    with pytest.raises(UnknownEntryError, match="#1 for the human, which has no id"):
+        made.update(HUMAN, 1, "Bo", FIRST)
+    made.delete(HUMAN, None, FIRST)
+    with pytest.raises(UnknownEntryError, match="on the human, which is empty"):
+        made.delete(HUMAN, None, FIRST)
+
+
+def test_entries_of_all_lists_share_one_counter_and_are_counted_together() -> None:
+    made = Bank(count_tokens=words, layout=MEMGPT)
+    made.insert(ARCHIVAL, "Ann sails", FIRST)
+    made.insert(MemoryKind.RECALL, "Ann digs", SECOND)
+    assert (len(made), made.get(2).text, made.frequency("ann"), made.frequency("digs")) == (2, "Ann digs", 2, 1)
+    assert [entry.id for entry in made.newest(5)] == [2, 1]
+    assert [entry.id for entry in made.fork().newest(5, ARCHIVAL)] == [1]
+    assert [hit.entry.id for hit in made.search(ARCHIVAL, "ann", 5)] == [1]
+
+
+def test_a_kind_that_the_layout_does_not_have_is_empty() -> None:
+    made = Bank(count_tokens=words, layout=FLAT)
+    assert (made.entries(SEMANTIC), made.newest(3, SEMANTIC), made.search(SEMANTIC, "x", 3)) == ((), [], [])
+    assert (made.tokens(SEMANTIC), made.single(HUMAN), made.frequency("x")) == (0, None, 0)
+
+
 short = st.text(alphabet="ab \n", max_size=4)
 ids = st.none() | st.integers(0, 8)
-kinds = st.sampled_from(MemoryKind)
 BLOCKS = Layout(
     name="tight",
     blocks=(
         Block(kind=CORE, operations=frozenset({Action.UPDATE, Action.DELETE}), max_tokens=2),
+        Block(kind=HUMAN, operations=frozenset({Action.UPDATE, Action.DELETE})),
+        Block(kind=ARCHIVAL, operations=frozenset({Action.INSERT, Action.DELETE})),
         Block(kind=EPISODIC, operations=frozenset(Action)),
         Block(kind=SEMANTIC, operations=frozenset(Action), max_tokens=5),
     ),
 )
+
+
+kinds = st.sampled_from([block.kind for block in BLOCKS.blocks])
 
 
 class BankAgainstDicts(RuleBasedStateMachine):
@@ -259,12 +298,12 @@ class BankAgainstDicts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.bank = Bank(count_tokens=words, layout=BLOCKS)
-        self.texts: dict[MemoryKind, dict[int | None, str]] = {kind: {} for kind in MemoryKind}
+        self.texts: dict[MemoryKind, dict[int | None, str]] = {block.kind: {} for block in BLOCKS.blocks}
         self.done = 0
         self.kept: list[tuple[Bank, list[Operation], dict[MemoryKind, list[str]]]] = []
 
     def texts_of(self, made: Bank) -> dict[MemoryKind, list[str]]:
-        return {kind: [entry.text for entry in made.entries(kind)] for kind in MemoryKind}
+        return {kind: [entry.text for entry in made.entries(kind)] for kind in self.texts}
 
     @rule(kind=kinds, text=short)
     def insert(self, kind: MemoryKind, text: str) -> None:
@@ -275,7 +314,7 @@ class BankAgainstDicts(RuleBasedStateMachine):
             return
         except BankError:
             return
-        assert kind is not CORE
+        assert not kind.single
         assert text.strip() not in self.texts[kind].values()
         self.texts[kind][entry.id] = text.strip()
         self.done += 1
@@ -289,7 +328,7 @@ class BankAgainstDicts(RuleBasedStateMachine):
             return
         except BankError:
             return
-        assert entry_id in self.texts[kind] or (kind is CORE and entry_id is None)
+        assert entry_id in self.texts[kind] or (kind.single and entry_id is None)
         assert text.strip() not in self.texts[kind].values()
         self.texts[kind][entry_id] = text.strip()
         self.done += 1

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from memalpha.errors import OverLimitError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
-from memalpha.memory.layout import FLAT, MEMALPHA
-from memalpha.memory.tools import TOOLS, Source, Tool, WriteBudget, apply, tool_schemas
+from memalpha.memory.layout import FLAT, MEMALPHA, Layout
+from memalpha.memory.layouts import MARKDOWN, MEMGPT, MIRIX
+from memalpha.memory.schemas import argument_names
+from memalpha.memory.tools import TOOLS, Source, Tool, WriteBudget, apply, record, tool_schemas
 from memalpha.records import Chunk, ToolCall, ToolResult, ToolStatus
 
 SOURCE = Source(chunk=Chunk(text="Hi!\n\n Ann has a dog. \nBye.\n", time="2024-03-05"), index=4)
@@ -201,6 +203,109 @@ def test_schemas_are_fresh_objects() -> None:
     assert tool_schemas(MEMALPHA)[0]["function"]["name"] == "memory_insert"
 
 
+def memgpt() -> Bank:
+    """The user is Ann, who sails."""
+    made = Bank(count_tokens=lambda text: len(text.split()), layout=MEMGPT)
+    made.update(MemoryKind.HUMAN, None, "Name: Ann\nShe sails.", Provenance())
+    return made
+
+
+def test_a_line_is_appended_to_a_single_text() -> None:
+    made = memgpt()
+    result = call(made, "core_memory_append", name="human", content="She has a dog.")
+    assert result == ToolResult(status=ToolStatus.OK, message="appended to human", entry_id=None)
+    assert call(made, "core_memory_append", name="persona_memory", content="I am kind.").ok
+    assert made.core_text == "persona:\nI am kind.\nhuman:\nName: Ann\nShe sails.\nShe has a dog."
+
+
+def test_a_passage_is_replaced_or_taken_out() -> None:
+    made = memgpt()
+    assert call(made, "core_memory_replace", name="human", old_content="sails", new_content="digs").ok
+    assert made.core_text == "human:\nName: Ann\nShe digs."
+    assert call(made, "core_memory_replace", name="human", old_content="Name: Ann", new_content="").ok
+    assert made.core_text == "human:\nShe digs."
+    assert call(made, "core_memory_replace", name="human", old_content="She digs.", new_content="").ok
+    assert made.single(MemoryKind.HUMAN) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ({"name": "recall", "content": "x"}, ToolStatus.BAD_ARGUMENTS, "'recall' as name, expected one of persona, hu"),
+        ({"name": "human"}, ToolStatus.BAD_ARGUMENTS, "got no content, expected text"),
+        ({"name": "human", "content": " "}, ToolStatus.DUPLICATE, "human has already"),
+        ({"name": "human", "content": "x", "lines": [1]}, ToolStatus.BAD_ARGUMENTS, "got the argument 'lines'"),
+        ({"name": "human", "content": "x " * 510}, ToolStatus.OVER_LIMIT, "514 tokens"),
+    ],
+)
+def test_an_append_that_cannot_be_done(arguments: dict[str, Any], status: ToolStatus, message: str) -> None:
+    made = memgpt()
+    result = call(made, "core_memory_append", **arguments)
+    assert result.status is status
+    assert message in result.message
+    assert len(made.log) == 1
+
+
+@pytest.mark.parametrize("old", ["paints", "", None, 3])
+def test_a_passage_that_is_not_there_cannot_be_replaced(old: object) -> None:
+    made = memgpt()
+    result = call(made, "core_memory_replace", name="human", old_content=old, new_content="x")
+    assert result.status is ToolStatus.BAD_ARGUMENTS
+    assert "old_content" in result.message
+    assert len(made.log) == 1
+
+
+def test_a_budget_pays_for_the_part_that_is_written() -> None:
+    made, budget = memgpt(), WriteBudget(3)
+    assert call(made, "core_memory_append", budget, name="human", content="Likes tea.").ok
+    assert budget.remaining_tokens == 1
+    assert call(made, "core_memory_append", budget, name="human", content="Likes tea too.").status is (
+        ToolStatus.OVER_LIMIT
+    )
+
+
+def test_fields_make_one_text_a_line_each() -> None:
+    made = Bank(count_tokens=len, layout=MIRIX)
+    result = call(made, "episodic_memory_insert", summary="Ann moved.", details=" To Oslo. ", actor=None)
+    assert result == ToolResult(status=ToolStatus.OK, message="inserted episodic #1", entry_id=1)
+    assert made.get(1).rendered == "[2024-03-05] Ann moved.\nTo Oslo."
+    assert call(made, "episodic_memory_update", memory_id=1, summary="Ann moved home.").ok
+    assert made.get(1).text == "Ann moved home."
+    assert call(made, "semantic_memory_update", memory_id=1, name="x").status is ToolStatus.UNKNOWN_ENTRY
+    assert call(made, "episodic_memory_insert", details="x").message == "got no summary, expected text"
+    assert call(made, "core_memory_rewrite", label="human", content="Ann.").message == "updated human"
+    assert call(made, "episodic_memory_delete", memory_id=1).ok
+    assert len(made) == 0
+
+
+def test_a_line_of_a_file_is_changed_by_its_number() -> None:
+    made = Bank(count_tokens=len, layout=MARKDOWN)
+    assert call(made, "file_append", content="## Ann").entry_id == 1
+    assert call(made, "file_append", content="- sails").entry_id == 2
+    assert call(made, "file_replace_line", line=2, content="- digs").ok
+    assert call(made, "file_delete_line", line="1").ok
+    assert [entry.text for entry in made.entries(MemoryKind.FILE)] == ["- digs"]
+    assert call(made, "file_delete_line", memory_id=2).message == "got the argument 'memory_id', expected line"
+    unknown = call(made, "memory_insert", content="x").message
+    assert unknown == "got the tool 'memory_insert', expected one of file_append, file_replace_line, file_delete_line"
+
+
+def test_the_lines_of_a_chunk_are_recorded_once_each() -> None:
+    made = memgpt()
+    record(made, SOURCE)
+    record(made, SOURCE)
+    recalled = made.entries(MemoryKind.RECALL)
+    assert [entry.rendered for entry in recalled] == [
+        "[2024-03-05] Hi!",
+        "[2024-03-05] Ann has a dog.",
+        "[2024-03-05] Bye.",
+    ]
+    assert recalled[1].provenance == Provenance(chunk=4, lines=(2,), time="2024-03-05", author="stream")
+    untouched = bank()
+    record(untouched, SOURCE)
+    assert len(untouched) == 2
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(("core", "semantic", "1")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
@@ -230,4 +335,19 @@ def test_no_call_raises_and_only_an_ok_call_changes_the_bank(
     made = bank()
     result = apply(made, ToolCall(name=tool, arguments=given_arguments), SOURCE, WriteBudget(tokens))
     assert len(made.log) == (3 if result.ok else 2)
+    assert result.message.encode("utf-8")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    layout=st.sampled_from((MEMGPT, MIRIX, MARKDOWN)),
+    place=st.integers(0, 20),
+    values=st.lists(json_values, min_size=4, max_size=4),
+)
+def test_no_call_of_another_layout_raises_either(layout: Layout, place: int, values: list[Any]) -> None:
+    made = Bank(count_tokens=lambda text: len(text.split()), layout=layout)
+    form = layout.tools[place % len(layout.tools)]
+    arguments = dict(zip(argument_names(form), ["human", *values], strict=False))
+    result = call(made, form.name, **arguments)
+    assert len(made.log) == int(result.ok)
     assert result.message.encode("utf-8")

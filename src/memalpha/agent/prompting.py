@@ -28,9 +28,14 @@ def load(name: str) -> str:
     return text[header.end() :].strip()
 
 
+def names_in(template: str) -> frozenset[str]:
+    """The names that a template wants filled."""
+    return frozenset(_PLACEHOLDER.findall(template))
+
+
 def fill(template: str, /, **values: str) -> str:
     """Replace each {{name}} by its value, once: braces inside a value are left alone."""
-    wanted = set(_PLACEHOLDER.findall(template))
+    wanted = names_in(template)
     missing, unused = sorted(wanted - set(values)), sorted(set(values) - wanted)
     if missing:
         raise ConfigError(f"the prompt names {{{{{missing[0]}}}}}, which was not given; pass {missing[0]}=...")

@@ -1,7 +1,8 @@
 """Answers questions from a bank: retrieve, then read. The reader is frozen; only the writer learns.
 
 `ExtractiveReader` needs no model and answers with one sentence at most, so that nothing is won by answering at length.
-Both readers see the same entries: the core, and the best `k` of each store by BM25 (the paper's reader takes 20).
+Both readers see what a `Selector` shows them: by default the core, and the best `k` entries of each store by BM25 (the
+paper's reader takes 20).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Protocol
 
 from memalpha.agent.model import Model, Prompt, Sampling
 from memalpha.agent.prompting import fill, load
-from memalpha.memory.bank import Bank, Entry, MemoryKind
+from memalpha.memory.bank import Bank, Entry
+from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.search import tokenize
 from memalpha.records import Message, Role
 from memalpha.text import sentences
@@ -33,7 +35,7 @@ class Shown:
 
     core: str
     entries: tuple[Entry, ...]
-    """Semantic hits, then episodic hits, each best first."""
+    """Store by store in the order of `Layout.stores`, so semantic hits before episodic ones, each best first."""
 
     @property
     def text(self) -> str:
@@ -49,6 +51,14 @@ class Answer:
     shown: Shown
 
 
+class Selector(Protocol):
+    """Decides what of a memory is shown for each question."""
+
+    def select(self, bank: Bank, questions: Sequence[str]) -> list[Shown]:
+        """What is shown for each question, in order."""
+        ...
+
+
 class Reader(Protocol):
     """Anything that answers questions from a bank."""
 
@@ -57,11 +67,21 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BestEntries:
+    """The core and the `k` best entries of each store by BM25."""
+
+    k: int = 20
+
+    def select(self, bank: Bank, questions: Sequence[str]) -> list[Shown]:
+        """What `retrieve` finds for each question."""
+        return [retrieve(bank, question, self.k) for question in questions]
+
+
 def retrieve(bank: Bank, question: str, k: int) -> Shown:
     """The core and the `k` best entries of each store."""
     query = spoken_by_user(question)
-    kinds = (MemoryKind.SEMANTIC, MemoryKind.EPISODIC)
-    hits = [hit.entry for kind in kinds for hit in bank.search(kind, query, k)]
+    hits = [hit.entry for kind in bank.layout.stores for hit in bank.search(kind, query, k)]
     return Shown(core=bank.core_text, entries=tuple(hits))
 
 
@@ -104,17 +124,16 @@ class ExtractiveReader:
     sentences.
     """
 
-    def __init__(self, k: int = 20) -> None:
-        """`k` entries of each store are read for a question."""
-        self.k = k
+    def __init__(self, k: int = 20, *, selector: Selector | None = None) -> None:
+        """`k` entries of each store are read for a question, or what `selector` shows."""
+        self.selector = selector or BestEntries(k)
 
     def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
         """One sentence for each question; empty when the memory shares no word with it."""
-        answers = []
-        for question in questions:
-            shown = retrieve(bank, question, self.k)
-            answers.append(Answer(text=extract(question, shown), shown=shown))
-        return answers
+        shown = self.selector.select(bank, questions)
+        return [
+            Answer(text=extract(question, each), shown=each) for question, each in zip(questions, shown, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +166,7 @@ def _candidates(shown: Shown) -> list[_Candidate]:
     found = [_Candidate(text, words, ("", 0, place)) for place, (text, words) in enumerate(_split(shown.core))]
     for entry in shown.entries:
         for place, (text, words) in enumerate(_split(entry.text)):
-            dated = f"[{entry.time}] {text}" if entry.kind is MemoryKind.EPISODIC and entry.time else text
+            dated = f"[{entry.time}] {text}" if entry.kind.dated and entry.time else text
             found.append(_Candidate(dated, words, (entry.time or "", entry.id, place)))
     return found
 
@@ -183,35 +202,33 @@ def _split(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
 class ModelReader:
     """Answers through any `Model`, in one batch; the prompt is `prompts/reader.md`."""
 
-    def __init__(self, model: Model, *, k: int = 20, sampling: Sampling | None = None) -> None:
-        """`k` entries of each store are shown for a question."""
+    def __init__(
+        self, model: Model, *, k: int = 20, sampling: Sampling | None = None, selector: Selector | None = None
+    ) -> None:
+        """`k` entries of each store are shown for a question, or what `selector` shows."""
         self.model = model
-        self.k = k
+        self.selector = selector or BestEntries(k)
         self.sampling = sampling or Sampling(max_tokens=64)
         self.cache = AnswerCache()
 
     def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
         """One answer for each question; only those are asked whose shown entries changed. Raises `ModelError`."""
-        shown = [retrieve(bank, question, self.k) for question in questions]
+        shown = self.selector.select(bank, questions)
         texts = [self.cache.get(question, each) for question, each in zip(questions, shown, strict=True)]
         missing = [at for at, text in enumerate(texts) if text is None]
         if missing:
-            prompts = [reader_prompt(questions[at], shown[at]) for at in missing]
+            prompts = [reader_prompt(questions[at], shown[at], bank.layout) for at in missing]
             for at, completion in zip(missing, self.model.complete(prompts, self.sampling), strict=True):
                 texts[at] = completion.text.strip()
                 self.cache.put(questions[at], shown[at], texts[at] or "")
         return [Answer(text=text or "", shown=each) for text, each in zip(texts, shown, strict=True)]
 
 
-def reader_prompt(question: str, shown: Shown) -> Prompt:
-    """Instructions with the memory, then the question."""
-    by_kind = {
-        kind: "\n".join(f"- {entry.rendered}" for entry in shown.entries if entry.kind is kind) for kind in MemoryKind
-    }
-    system = fill(
-        load("reader"),
-        core=shown.core or "(empty)",
-        semantic=by_kind[MemoryKind.SEMANTIC] or "(none)",
-        episodic=by_kind[MemoryKind.EPISODIC] or "(none)",
-    )
+def reader_prompt(question: str, shown: Shown, layout: Layout = MEMALPHA) -> Prompt:
+    """Instructions with the memory, kind by kind as the layout has them, then the question."""
+    parts = [f"Core:\n{shown.core or '(empty)'}"] if layout.singles else []
+    for kind in layout.stores:
+        entries = "\n".join(f"- {entry.rendered}" for entry in shown.entries if entry.kind is kind)
+        parts.append(f"{kind.value.capitalize()}:\n{entries or '(none)'}")
+    system = fill(load("reader"), memory="\n\n".join(parts))
     return Prompt(messages=(Message(role=Role.SYSTEM, content=system), Message(role=Role.USER, content=question)))

@@ -6,17 +6,23 @@ earlier ones must come through the memory that it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from memalpha.agent.model import Completion, Model, Prompt, Sampling
+from memalpha.agent.overview import overview
 from memalpha.agent.parsing import parse_calls
-from memalpha.agent.prompting import fill, load
-from memalpha.agent.view import DEFAULT_VIEW, View, ViewConfig, build_view, nano_prompt
-from memalpha.memory.bank import Bank, Operation
-from memalpha.memory.tools import Source, WriteBudget, apply, tool_schemas
+from memalpha.agent.prompting import fill, load, names_in
+from memalpha.agent.view import DEFAULT_VIEW, STORES, View, ViewConfig, build_view, nano_prompt
+from memalpha.memory.bank import Bank, MemoryKind, Operation
+from memalpha.memory.layout import Layout, Reply
+from memalpha.memory.tools import Source, Tool, WriteBudget, apply, record, tool_schemas
 from memalpha.records import Chunk, Message, Role, ToolCall, ToolResult
+from memalpha.text import shorten
+
+_STATE = re.compile(r"<IS>(.*?)</IS>", re.DOTALL)
 
 
 class PromptStyle(StrEnum):
@@ -71,13 +77,18 @@ class Writer:
 
     def write_batch(self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None) -> list[Step]:
         """The same for several banks at once, in one batch of the model; every bank must be another one."""
-        views = [build_view(bank, chunk, self.config.view) for bank, chunk, _ in work]
+        views = [self.view(bank, chunk) for bank, chunk, _ in work]
         prompts = [self.prompt(bank, view, chunk) for (bank, chunk, _), view in zip(work, views, strict=True)]
         completions = self.model.complete(prompts, sampling or self.config.sampling)
         return [
             self.step(bank, chunk, index, view=view, prompt=prompt, completion=completion)
             for (bank, chunk, index), view, prompt, completion in zip(work, views, prompts, completions, strict=True)
         ]
+
+    def view(self, bank: Bank, chunk: Chunk) -> View:
+        """What the model is shown of its memory for one chunk."""
+        build = build_view if set(bank.layout.stores) <= set(STORES) else overview
+        return build(bank, chunk, self.config.view)
 
     def prompt(self, bank: Bank, view: View, chunk: Chunk) -> Prompt:
         """What the model reads for one chunk."""
@@ -87,12 +98,14 @@ class Writer:
         return chat_prompt(bank, view, chunk, self.config.budget, self.config.focus)
 
     def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
-        """Apply the calls of one completion, in order."""
-        calls = tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
+        """Apply the calls of one completion, in order; then what the layout records by itself is kept."""
+        calls = read_reply(bank, completion)
         source = Source(chunk=chunk, index=index)
         budget = write_budget(self.config.budget, chunk, bank)
         before = bank.operation_count
         results = tuple(apply(bank, call, source, budget) for call in calls)
+        operations = bank.operations_since(before)
+        record(bank, source)
         return Step(
             index=index,
             view=view,
@@ -100,8 +113,26 @@ class Writer:
             completion=completion,
             calls=calls,
             results=results,
-            operations=bank.operations_since(before),
+            operations=operations,
         )
+
+
+def read_reply(bank: Bank, completion: Completion) -> tuple[ToolCall, ...]:
+    """The calls of a completion; where the layout takes a text instead, the one call that rewrites the core with it.
+
+    A text that is too long for the core is cut; none at all, or the one that stands there, is no call.
+    """
+    if bank.layout.reply is Reply.CALLS:
+        return tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
+    text = completion.text
+    if bank.layout.reply is Reply.STATE:
+        text = next(reversed(_STATE.findall(text)), "")
+    limit = bank.layout.core_tokens
+    text = text.strip() if limit is None else shorten(text.strip(), limit, bank.count_tokens)
+    if text in ("", bank.core_text):
+        return ()
+    arguments = {"memory_type": MemoryKind.CORE.value, "new_content": text}
+    return (ToolCall(name=Tool.UPDATE, arguments=arguments, text=completion.text),)
 
 
 def write_budget(share: float | None, chunk: Chunk, bank: Bank) -> WriteBudget | None:
@@ -110,23 +141,37 @@ def write_budget(share: float | None, chunk: Chunk, bank: Bank) -> WriteBudget |
 
 
 def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> Prompt:
-    """Messages and tools for a chat model; the texts are `prompts/writer_system.md` and `prompts/writer_chunk.md`."""
-    entries = [*view.related_entries, *view.newest]
-    shown = "\n".join(f"{entry.kind.value} #{entry.id}: {entry.rendered}" for entry in entries)
-    limit = bank.layout.core_tokens
-    system = fill(
-        load("writer_system"),
-        core=view.core or "(empty)",
-        core_limit=str(limit),
-        entries=shown or "(none)",
-        shown=str(len(entries)),
-        total=str(len(bank)),
-    )
+    """Messages and tools for a chat model, from the instructions of the layout and `prompts/writer_chunk.md`."""
+    layout, entries = bank.layout, [*view.related_entries, *view.newest]
+    values = {
+        "core": view.core or "(empty)",
+        "core_limit": str(layout.core_tokens),
+        "limits": _limits(bank),
+        "entries": "\n".join(f"{entry.kind.value} #{entry.id}: {entry.rendered}" for entry in entries) or "(none)",
+        "shown": str(len(entries)),
+        "total": str(len(bank)),
+    }
+    instructions = load(layout.instructions)
+    # Each layout's instructions tell what there is to tell of it; a name that nothing fills is still refused.
+    system = fill(instructions, **{name: values[name] for name in names_in(instructions) if name in values})
     wishes = [] if budget is None else [f"Write at most {round(100 * budget)}% of the length of this chunk."]
     wishes += [f"Keep what concerns: {', '.join(focus)}."] if focus else []
-    numbered = "\n".join(f"{number}: {line}" for number, line in enumerate(chunk.lines, start=1))
-    user = fill(load("writer_chunk"), time=chunk.time or "unknown", lines=numbered, budget=" ".join(wishes))
+    lines = "\n".join(_numbered(layout, chunk))
+    user = fill(load("writer_chunk"), time=chunk.time or "unknown", lines=lines, budget=" ".join(wishes))
     return Prompt(
         messages=(Message(role=Role.SYSTEM, content=system), Message(role=Role.USER, content=user)),
-        tools=tuple(tool_schemas(bank.layout)),
+        tools=tuple(tool_schemas(layout)) if layout.reply is Reply.CALLS else (),
     )
+
+
+def _limits(bank: Bank) -> str:
+    """How full each limited kind is, in words."""
+    limited = [(block.kind, block.max_tokens) for block in bank.layout.blocks if block.max_tokens is not None]
+    return ", ".join(f"{kind.value} {bank.tokens(kind)} of {limit} tokens" for kind, limit in limited)
+
+
+def _numbered(layout: Layout, chunk: Chunk) -> Iterator[str]:
+    """The lines of a chunk, with numbers where a tool can quote by them."""
+    quoted = layout.reply is Reply.CALLS and any(form.quotes for form in layout.tools)
+    for number, line in enumerate(chunk.lines, start=1):
+        yield f"{number}: {line}" if quoted else line

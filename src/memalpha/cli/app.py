@@ -84,15 +84,30 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     seed: Annotated[int, typer.Option(help="Which episodes.")] = 11,
     budget: Annotated[float | None, typer.Option(help="Share of each chunk that may be written, above 0 to 1.")] = None,
     baselines: Annotated[bool, typer.Option(help="Score Long-Context, RAG-Top2 and sentence BM25 as well.")] = True,
+    systems: Annotated[
+        str | None, typer.Option(help="Score these instead: names with commas between, or all that need no server.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server that writes for prompted systems, such as http://x/v1.")
+    ] = None,
+    served: Annotated[str | None, typer.Option(help="The model's name on that server.")] = None,
+    answers: Annotated[bool, typer.Option(help="That model answers for every system as well.")] = False,
+    embedder: Annotated[Path | None, typer.Option(help="Folder of a sentence encoder for embedding systems.")] = None,
+    window: Annotated[int, typer.Option(min=1, help="Tokens that Long-Context reads.")] = 30_000,
     threads: Threads = 2,
     out: Annotated[Path | None, typer.Option(help="Write the table there as Markdown.")] = None,
 ) -> None:
     """Score a writer on held-out episodes, side by side with baselines under the same reader."""
     _need_training()
-    from memalpha.cli.measure import Asked, evaluate_model
+    from memalpha.cli.measure import Asked, Rivals, evaluate_model
 
     asked = Asked(data=data, tokens=tokens, episodes=episodes, seed=seed)
-    evaluate_model(model, asked, budget=budget, baselines=baselines, threads=threads, out=out)
+    rivals = None
+    if systems is not None:
+        rivals = Rivals(
+            names=systems, server=server, served=served, answers=answers, embedder=embedder, window_tokens=window
+        )
+    evaluate_model(model, asked, budget=budget, baselines=baselines, rivals=rivals, threads=threads, out=out)
 
 
 @app.command(epilog="Example: **memalpha show --model runs/demo --seed 3**")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from memalpha.agent.encoder import load_embedder
+from memalpha.agent.endpoint import EndpointModel
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
@@ -15,13 +18,24 @@ from memalpha.data.files import load_episodes
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.errors import ConfigError
-from memalpha.evaluation.baselines import System, WriterSystem, long_context, rag, sentence_control
+from memalpha.evaluation.baselines import (
+    LONG_CONTEXT_TOKENS,
+    System,
+    WriterSystem,
+    long_context,
+    rag,
+    sentence_control,
+)
 from memalpha.evaluation.harness import compare
 from memalpha.evaluation.report import markdown_table, rich_table, show_trace
+from memalpha.evaluation.systems import LOCAL, Setup, build_systems
 from memalpha.records import Episode
 from memalpha.rl.checkpoint import RunFolder, write_whole, writing
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.train import make_writer
+
+UNTRAINED = "nano-warm"
+"""The shipped writer before training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +54,40 @@ class Asked:
     def open(self) -> tuple[Episode, ...]:
         """The episodes themselves."""
         return open_episodes(self.data, tokens=self.tokens, episodes=self.episodes, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rivals:
+    """Which systems a command was asked for by name, and what they need."""
+
+    names: str
+    """With commas between; "all" is every system that needs no server and no other package."""
+    server: str | None = None
+    served: str | None = None
+    """Name of the model on the server."""
+    answers: bool = False
+    """Whether that model answers for every system, in place of the extractive rules."""
+    embedder: Path | None = None
+    window_tokens: int = LONG_CONTEXT_TOKENS
+
+    def build(self, model: LocalModel, budget: float | None, config: TrainConfig, stack: ExitStack) -> list[System]:
+        """The systems; `stack` closes what they hold open. Raises `ConfigError`."""
+        if (self.server is None) != (self.served is None):
+            raise ConfigError("got one of --server and --served, expected both or neither; add the other one")
+        names = [name.strip() for name in self.names.split(",")] if self.names != "all" else list(LOCAL)
+        setup = Setup(
+            count_tokens=model.counter, writer=writer_of(model, budget, config), window_tokens=self.window_tokens
+        )
+        if self.embedder is not None:
+            setup = replace(setup, embedder=load_embedder(self.embedder))
+        if "memalpha-untrained" in names:
+            setup = replace(setup, untrained=writer_of(open_model(UNTRAINED), budget))
+        if self.server is not None and self.served is not None:
+            asked = stack.enter_context(EndpointModel(self.server, self.served))
+            setup = replace(setup, model=asked, answerer=asked if self.answers else None)
+        elif self.answers:
+            raise ConfigError("got --answers without a server, expected one; add --server and --served")
+        return build_systems(names, setup)
 
 
 def open_model(name: str) -> LocalModel:
@@ -95,17 +143,26 @@ def baseline_systems(model: LocalModel) -> list[System]:
 
 
 def evaluate_model(
-    name: str, asked: Asked, *, budget: float | None, baselines: bool, threads: int, out: Path | None
+    name: str,
+    asked: Asked,
+    *,
+    budget: float | None,
+    baselines: bool,
+    rivals: Rivals | None,
+    threads: int,
+    out: Path | None,
 ) -> None:
-    """Print the table of one model and the baselines."""
+    """Print the table of one model and the baselines, or of the systems that were named."""
     torch.set_num_threads(threads)
     console = Console()
     model = open_model(name)
     episodes = asked.open()
-    systems: list[System] = [writer_system(name, model, budget=budget, config=config_of(name))]
-    if baselines:
-        systems += baseline_systems(model)
-    with console.status("scoring") as status:
+    with ExitStack() as stack, console.status("scoring") as status:
+        if rivals is not None:
+            systems = rivals.build(model, budget, config_of(name), stack)
+        else:
+            systems = [writer_system(name, model, budget=budget, config=config_of(name))]
+            systems += baseline_systems(model) if baselines else []
         rows, _ = compare(systems, episodes, progress=lambda system: status.update(f"scoring {system}"))
     console.print(rich_table(rows))
     if out is not None:

@@ -1,8 +1,9 @@
-"""Systems without a learned writer, as a filled bank and a way to read it, so that one loop scores them all.
+"""Systems that keep text as it is, as a filled bank and a way to read it, so that one loop scores them all.
 
 Long-Context keeps all text and reads the last `window_tokens` of it; RAG-Top2 keeps all chunks and reads the two best
-by BM25 (both as in arXiv:2509.25911, appendix); the sentence control keeps every line and reads as many entries as the
-writer's reader does; the selections keep a share of the lines, drawn at random or from the top of each chunk.
+by BM25 (both as in arXiv:2509.25911, appendix); embedding RAG reads the two nearest; the sentence controls keep every
+line and read as many entries as the writer's reader does; the selections keep a share of the lines, drawn at random or
+from the top of each chunk; No-Memory keeps nothing. `memalpha.evaluation.systems` names them all.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from memalpha.agent.reader import Answer, ExtractiveReader, Reader, Shown, extract
+from memalpha.agent.reader import BestEntries, ExtractiveReader, Reader, Selector
 from memalpha.agent.writer import Writer
 from memalpha.episode import Count, Trace, finish, run_episodes
 from memalpha.errors import DuplicateError
+from memalpha.evaluation.selection import LastTokens, Nearest, Nothing
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.embedding import Embedder
+from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.records import Episode
 
 LONG_CONTEXT_TOKENS = 30_000
@@ -52,6 +56,7 @@ class WriterSystem:
     count_tokens: Count
     reader: Reader
     read_budget: str = "core + 20 + 20 entries"
+    layout: Layout = MEMALPHA
     sample_seed: int | None = None
     """Samples at temperature 1 with this seed instead of decoding greedily."""
 
@@ -61,7 +66,14 @@ class WriterSystem:
         if self.sample_seed is not None:
             base, seed = self.writer.config.sampling, self.sample_seed
             sampling = lambda index: replace(base, temperature=1.0, seed=seed * 1_000_003 + index)  # noqa: E731
-        return run_episodes(self.writer, self.reader, episodes, count_tokens=self.count_tokens, sampling=sampling)
+        return run_episodes(
+            self.writer,
+            self.reader,
+            episodes,
+            count_tokens=self.count_tokens,
+            sampling=sampling,
+            layout=self.layout,
+        )
 
 
 Fill = Callable[[Episode, Bank], None]
@@ -76,65 +88,92 @@ class FilledSystem:
     reader: Reader
     read_budget: str
     count_tokens: Count
+    layout: Layout = MEMALPHA
 
     def run(self, episodes: Sequence[Episode]) -> list[Trace]:
         """Fill a bank for each episode, then read."""
         traces = []
         for episode in episodes:
-            bank = Bank(count_tokens=self.count_tokens)
+            bank = Bank(count_tokens=self.count_tokens, layout=self.layout)
             self.fill(episode, bank)
             traces.append(finish(episode, (), bank, self.reader, self.count_tokens))
         return traces
 
 
-class WindowReader:
-    """Reads the last tokens of everything instead of searching."""
-
-    def __init__(self, window_tokens: int, count_tokens: Count) -> None:
-        """Whole entries from the end, as many as fit the window."""
-        self.window_tokens = window_tokens
-        self.count_tokens = count_tokens
-
-    def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
-        """One sentence for each question."""
-        kept, left = [], self.window_tokens
-        for entry in reversed(bank.entries(MemoryKind.EPISODIC)):
-            left -= self.count_tokens(entry.text)
-            if left < 0:
-                break
-            kept.append(entry)
-        shown = Shown(core="", entries=tuple(reversed(kept)))
-        return [Answer(text=extract(question, shown), shown=shown) for question in questions]
+ReaderOf = Callable[[Selector], Reader]
+"""Makes the reader of a system from what the system shows it, so that all systems answer in the same way."""
 
 
-def long_context(count_tokens: Count, window_tokens: int = LONG_CONTEXT_TOKENS) -> FilledSystem:
+def extractive(selector: Selector) -> ExtractiveReader:
+    """The reader that needs no model."""
+    return ExtractiveReader(selector=selector)
+
+
+def no_memory(count_tokens: Count, *, reader_of: ReaderOf = extractive) -> FilledSystem:
+    """Nothing at all: what a reader knows by itself."""
+    return FilledSystem(
+        name="No-Memory",
+        fill=_nothing,
+        reader=reader_of(Nothing()),
+        read_budget="nothing",
+        count_tokens=count_tokens,
+    )
+
+
+def long_context(
+    count_tokens: Count, window_tokens: int = LONG_CONTEXT_TOKENS, *, reader_of: ReaderOf = extractive
+) -> FilledSystem:
     """All text, of which the last `window_tokens` are read."""
     return FilledSystem(
         name="Long-Context",
         fill=_every_chunk,
-        reader=WindowReader(window_tokens, count_tokens),
+        reader=reader_of(LastTokens(window_tokens)),
         read_budget=f"last {window_tokens:,} tokens",
         count_tokens=count_tokens,
     )
 
 
-def rag(count_tokens: Count, chunks: int = RAG_CHUNKS) -> FilledSystem:
-    """All chunks, of which the best few are read."""
+def rag(count_tokens: Count, chunks: int = RAG_CHUNKS, *, reader_of: ReaderOf = extractive) -> FilledSystem:
+    """All chunks, of which the best few by BM25 are read."""
     return FilledSystem(
         name=f"RAG-Top{chunks}",
         fill=_every_chunk,
-        reader=ExtractiveReader(k=chunks),
+        reader=reader_of(BestEntries(chunks)),
         read_budget=f"{chunks} chunks",
         count_tokens=count_tokens,
     )
 
 
-def sentence_control(count_tokens: Count) -> FilledSystem:
+def embedding_rag(
+    count_tokens: Count, embedder: Embedder, chunks: int = RAG_CHUNKS, *, reader_of: ReaderOf = extractive
+) -> FilledSystem:
+    """All chunks, of which the nearest few by their vectors are read."""
+    return FilledSystem(
+        name=f"Embedding RAG-Top{chunks} ({embedder.name})",
+        fill=_every_chunk,
+        reader=reader_of(Nearest(embedder, chunks)),
+        read_budget=f"{chunks} chunks",
+        count_tokens=count_tokens,
+    )
+
+
+def sentence_control(count_tokens: Count, *, reader_of: ReaderOf = extractive) -> FilledSystem:
     """Every line an entry, read with the writer's budget: what remains of a writer when nothing is chosen."""
     return FilledSystem(
         name="Sentence BM25",
         fill=_every_line,
-        reader=ExtractiveReader(k=READ_ENTRIES),
+        reader=reader_of(BestEntries(READ_ENTRIES)),
+        read_budget=f"{READ_ENTRIES} entries",
+        count_tokens=count_tokens,
+    )
+
+
+def sentence_embedding(count_tokens: Count, embedder: Embedder, *, reader_of: ReaderOf = extractive) -> FilledSystem:
+    """Every line an entry, read with the writer's budget by vectors."""
+    return FilledSystem(
+        name=f"Sentence embedding ({embedder.name})",
+        fill=_every_line,
+        reader=reader_of(Nearest(embedder, READ_ENTRIES)),
         read_budget=f"{READ_ENTRIES} entries",
         count_tokens=count_tokens,
     )
@@ -167,6 +206,10 @@ def _selection(name: str, fill: Fill, count_tokens: Count) -> FilledSystem:
         read_budget=f"{READ_ENTRIES} entries",
         count_tokens=count_tokens,
     )
+
+
+def _nothing(episode: Episode, bank: Bank) -> None:
+    pass
 
 
 def _every_chunk(episode: Episode, bank: Bank) -> None:

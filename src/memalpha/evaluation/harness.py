@@ -35,8 +35,14 @@ class SystemScore:
     """Mean size of the memory at the end."""
     memory_share: float
     """Mean share of the raw text that it amounts to."""
+    written_tokens: float
+    """Mean length of everything that was written on the way, for an episode."""
+    read_tokens: float
+    """Mean length of what was read for one question."""
     read_budget: str
+    """What may be read for one question, in words."""
     seconds: float
+    """Writing and reading all episodes took this long."""
     episodes: int
 
 
@@ -75,6 +81,8 @@ def summarise(name: str, traces: Sequence[Trace], read_budget: str, *, seconds: 
         sufficiency=float(np.mean([trace.sufficiency for trace in traces])),
         memory_tokens=float(np.mean([trace.memory_tokens for trace in traces])),
         memory_share=float(np.mean([trace.memory_tokens / trace.raw_tokens for trace in traces])),
+        written_tokens=float(np.mean([trace.written_tokens for trace in traces])),
+        read_tokens=float(np.mean([trace.read_tokens for trace in traces])),
         read_budget=read_budget,
         seconds=seconds,
         episodes=len(traces),

@@ -21,7 +21,6 @@ from memalpha.evaluation.marks import (
 )
 from memalpha.evaluation.markup import Html, el, join
 from memalpha.evaluation.tables import title_of
-from memalpha.memory.entry import MemoryKind
 from memalpha.records import ToolCall, ToolResult
 
 SIDES = ("Before RL", "After RL")
@@ -215,7 +214,7 @@ def _memory(side: str, trace: Trace) -> Html:
     core = [f"core: {trace.bank.core_text}"] if trace.bank.core_text else []
     items = core + [
         f"{kind.value} #{entry.id}: {entry.rendered}"
-        for kind in (MemoryKind.SEMANTIC, MemoryKind.EPISODIC)
+        for kind in trace.bank.layout.stores
         for entry in trace.bank.entries(kind)
     ]
     share = trace.memory_tokens / trace.raw_tokens

@@ -93,9 +93,22 @@ SUFFICIENCY = Column(
     value=lambda row: row.sufficiency,
     best=max,
 )
-READS = Column(title="Reads", meaning="what is read for one question", cell=lambda row: row.read_budget, number=False)
+WRITTEN = Column(
+    title="Written tokens",
+    meaning="mean length of everything written into memory for an episode, what was overwritten later included",
+    cell=lambda row: f"{row.written_tokens:,.0f}",
+)
+READ = Column(
+    title="Read tokens",
+    meaning="mean length of what was read for one question",
+    cell=lambda row: f"{row.read_tokens:,.0f}",
+)
+SECONDS = Column(title="Seconds", meaning="writing and reading of all episodes", cell=lambda row: f"{row.seconds:,.1f}")
+READS = Column(
+    title="Reads", meaning="what may be read for one question", cell=lambda row: row.read_budget, number=False
+)
 
-COLUMNS = (SYSTEM, SCORE, *COMPETENCIES, SUFFICIENCY, TOKENS, KEPT, READS)
+COLUMNS = (SYSTEM, SCORE, *COMPETENCIES, SUFFICIENCY, TOKENS, KEPT, WRITTEN, READ, SECONDS, READS)
 
 
 def table_cells(rows: Sequence[SystemScore], columns: Sequence[Column] = COLUMNS) -> list[list[Cell]]:

@@ -40,7 +40,9 @@ def rich_table(rows: Sequence[SystemScore]) -> Table:
     columns = (SYSTEM, SCORE, *COMPETENCIES, TOKENS, KEPT)
     table = Table(header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.number else "left", no_wrap=column.number)
+        table.add_column(
+            column.title, justify="right" if column.number else "left", no_wrap=column.number, overflow="fold"
+        )
     for row, cells in zip(rows, table_cells(rows, columns), strict=True):
         texts = [Text(visible(cell.text), style="bold" if cell.best else "") for cell in cells]
         texts[1] = Text(f"{row.score:.3f} ±{(row.high - row.low) / 2:.3f}", style=texts[1].style)

@@ -1,4 +1,4 @@
-"""A memory in RAM: one core text and two lists of entries, with limits, versions, a log, search and a cheap fork.
+"""A memory in RAM: the single texts and lists of a layout, with limits, versions, a log, search and a cheap fork.
 
 A bank is not safe for several threads at once; give each rollout a fork of its own. Nothing is changed when an
 operation raises. Texts are stripped, line breaks inside them are kept.
@@ -61,6 +61,9 @@ class _Shelf:
         self.index.remove(entry.id)
 
 
+_NOTHING = _Shelf()
+
+
 class Bank:
     """A memory that a writer edits and a reader searches.
 
@@ -74,7 +77,8 @@ class Bank:
         """Start empty."""
         self.count_tokens = count_tokens
         self.layout = layout
-        self._shelves = {kind: _Shelf() for kind in MemoryKind}
+        self._shelves = {block.kind: _Shelf() for block in layout.blocks}
+        self._stores = layout.stores
         self._log: list[Operation] = []
         self.first_id = first_id
         self._next_id = first_id
@@ -85,24 +89,34 @@ class Bank:
         twin.count_tokens = self.count_tokens
         twin.layout = self.layout
         twin._shelves = {kind: shelf.fork() for kind, shelf in self._shelves.items()}
+        twin._stores = self._stores
         twin._log = self._log.copy()
         twin._next_id = self._next_id
         return twin
 
     def __len__(self) -> int:
-        """Number of entries without the core."""
-        return len(self._shelves[MemoryKind.EPISODIC].entries) + len(self._shelves[MemoryKind.SEMANTIC].entries)
+        """Number of entries without the core and other single texts."""
+        return sum(len(self._shelves[kind].entries) for kind in self._stores)
 
     @property
     def core(self) -> Entry | None:
         """The core, None while nothing is written there."""
-        return self._shelves[MemoryKind.CORE].entries.get(CORE_ID)
+        return self.single(MemoryKind.CORE)
+
+    def single(self, kind: MemoryKind) -> Entry | None:
+        """The one text of a kind, None while nothing is written there."""
+        return self._shelf(kind).entries.get(CORE_ID)
 
     @property
     def core_text(self) -> str:
-        """Text of the core, empty while nothing is written there."""
-        core = self.core
-        return "" if core is None else core.text
+        """What is always in view: the text of the core, or of several single texts each under its name.
+
+        Empty while nothing is written there.
+        """
+        written = [text for kind in self.layout.singles if (text := self.single(kind)) is not None]
+        if len(self.layout.singles) == 1:
+            return written[0].text if written else ""
+        return "\n".join(f"{text.kind.value}:\n{text.text}" for text in written)
 
     @property
     def log(self) -> Sequence[Operation]:
@@ -110,12 +124,12 @@ class Bank:
         return tuple(self._log)
 
     def entries(self, kind: MemoryKind) -> Sequence[Entry]:
-        """The live entries of a kind in insertion order; of the core, one or none."""
-        return tuple(self._shelves[kind].entries.values())
+        """The live entries of a kind in insertion order; of a single text, one or none."""
+        return tuple(self._shelf(kind).entries.values())
 
     def get(self, entry_id: int) -> Entry:
         """The entry of this id, whatever its kind; raises `UnknownEntryError`."""
-        for kind in (MemoryKind.EPISODIC, MemoryKind.SEMANTIC):
+        for kind in self._stores:
             entry = self._shelves[kind].entries.get(entry_id)
             if entry is not None:
                 return entry
@@ -135,25 +149,25 @@ class Bank:
 
         Args:
             n: How many at most.
-            kind: Of which kind; None is episodic and semantic together.
+            kind: Of which kind; None is all lists together.
         """
-        kinds = (MemoryKind.EPISODIC, MemoryKind.SEMANTIC) if kind is None else (kind,)
-        lists: list[Iterable[Entry]] = [reversed(self._shelves[each].entries.values()) for each in kinds]
+        kinds = self._stores if kind is None else (kind,)
+        lists: list[Iterable[Entry]] = [reversed(self._shelf(each).entries.values()) for each in kinds]
         return list(islice(heapq.merge(*lists, key=lambda entry: -entry.id), max(n, 0)))
 
     def search(self, kind: MemoryKind, query: str, k: int) -> list[Hit]:
         """The k entries of a kind that match best by BM25, the best first; entries without a match fill up to k."""
-        shelf = self._shelves[kind]
+        shelf = self._shelf(kind)
         return [Hit(entry=shelf.entries[key], score=score) for key, score in shelf.index.search(query, k)]
 
     def frequency(self, word: str) -> int:
-        """How many entries of both stores have a word, as `search.tokenize` gives it."""
-        return sum(self._shelves[kind].index.frequency(word) for kind in (MemoryKind.EPISODIC, MemoryKind.SEMANTIC))
+        """How many entries of all lists have a word, as `search.tokenize` gives it."""
+        return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
 
     def tokens(self, kind: MemoryKind | None = None) -> int:
         """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
         if kind is not None:
-            return self._shelves[kind].tokens
+            return self._shelf(kind).tokens
         return sum(shelf.tokens for shelf in self._shelves.values())
 
     def insert(self, kind: MemoryKind, text: str, provenance: Provenance) -> Entry:
@@ -174,7 +188,7 @@ class Bank:
         return entry
 
     def update(self, kind: MemoryKind, entry_id: int | None, text: str, provenance: Provenance) -> Entry:
-        """Replace the text of an entry, which keeps its id and its place; the core (id None) may be empty before.
+        """Replace the text of an entry, which keeps its id and its place; a single text (id None) may be empty before.
 
         Raises:
             NotAllowedError: The layout has no update for this kind.
@@ -184,7 +198,7 @@ class Bank:
             OverLimitError: The kind would pass its limit.
         """
         self._check_allowed(kind, Action.UPDATE)
-        first = kind is MemoryKind.CORE and entry_id is None and self.core is None
+        first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
         text, size_tokens = self._check_text(kind, text, old)
         if old is None:
@@ -197,16 +211,20 @@ class Bank:
         return entry
 
     def delete(self, kind: MemoryKind, entry_id: int | None, provenance: Provenance) -> None:
-        """Take an entry away for good; the core is named by None.
+        """Take an entry away for good; a single text is named by None.
 
         Raises:
             NotAllowedError: The layout has no delete for this kind.
-            UnknownEntryError: No entry of this kind has this id, or the core is empty.
+            UnknownEntryError: No entry of this kind has this id, or the single text is empty.
         """
         self._check_allowed(kind, Action.DELETE)
         old = self._find(kind, entry_id)
         self._shelves[kind].drop(old)
         self._record(Action.DELETE, kind, old, None, provenance)
+
+    def _shelf(self, kind: MemoryKind) -> _Shelf:
+        """The entries of a kind to read from; a kind that the layout does not have has none."""
+        return self._shelves.get(kind, _NOTHING)
 
     def _check_allowed(self, kind: MemoryKind, action: Action) -> None:
         if self.layout.allows(kind, action):
@@ -219,14 +237,14 @@ class Bank:
         raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
 
     def _find(self, kind: MemoryKind, entry_id: int | None) -> Entry:
-        """The entry that an operation names; None names the core and nothing else."""
-        if kind is MemoryKind.CORE:
-            core = self.core
+        """The entry that an operation names; None names a single text and nothing else."""
+        if kind.single:
+            text = self.single(kind)
             if entry_id is not None:
-                raise UnknownEntryError(f"got #{entry_id} for the core, which has no id; leave the id out")
-            if core is None:
-                raise UnknownEntryError("got an operation on the core, which is empty; update it first")
-            return core
+                raise UnknownEntryError(f"got #{entry_id} for the {kind}, which has no id; leave the id out")
+            if text is None:
+                raise UnknownEntryError(f"got an operation on the {kind}, which is empty; update it first")
+            return text
         if entry_id is None:
             raise UnknownEntryError(f"got no id for {kind} memory; expected the id of one of its entries")
         entry = self.get(entry_id)
@@ -244,7 +262,7 @@ class Bank:
         shelf = self._shelves[kind]
         same = shelf.ids.get(text)
         if same is not None:
-            name = kind if kind is MemoryKind.CORE else f"{kind} #{same}"
+            name = kind if kind.single else f"{kind} #{same}"
             raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
         size_tokens = self.count_tokens(text)
         limit = self.layout.limit(kind)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class MemoryKind(StrEnum):
-    """The three kinds of memory of Mem-α (arXiv:2509.25911)."""
+    """The kinds of memory that layouts are made of; the first three are those of Mem-α (arXiv:2509.25911)."""
 
     CORE = "core"
     """One paragraph that is always shown whole."""
@@ -15,6 +15,36 @@ class MemoryKind(StrEnum):
     """What happened, with the time it happened."""
     SEMANTIC = "semantic"
     """What is true, whenever it was said."""
+    PERSONA = "persona"
+    """One text: who the assistant is (MemGPT, arXiv:2310.08560; MIRIX, arXiv:2507.07957)."""
+    HUMAN = "human"
+    """One text: who the user is (MemGPT, MIRIX)."""
+    ARCHIVAL = "archival"
+    """Passages that the writer puts away (MemGPT)."""
+    RECALL = "recall"
+    """The stream itself, line by line (MemGPT)."""
+    PROCEDURAL = "procedural"
+    """How something is done (MIRIX)."""
+    RESOURCE = "resource"
+    """Documents and other material (MIRIX)."""
+    VAULT = "vault"
+    """What must be kept to the letter: codes, addresses, numbers (MIRIX)."""
+    FILE = "file"
+    """The lines of one file."""
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one text that is always in view, and not a list of entries."""
+        return self in _SINGLE
+
+    @property
+    def dated(self) -> bool:
+        """Whether its entries are shown with the time of their chunk in front."""
+        return self in _DATED
+
+
+_SINGLE = frozenset({MemoryKind.CORE, MemoryKind.PERSONA, MemoryKind.HUMAN})
+_DATED = frozenset({MemoryKind.EPISODIC, MemoryKind.ARCHIVAL, MemoryKind.RECALL})
 
 
 class Action(StrEnum):
@@ -48,7 +78,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One piece of memory; the core is an entry whose id is `CORE_ID`."""
+    """One piece of memory; a single text, such as the core, is an entry whose id is `CORE_ID`."""
 
     id: int
     kind: MemoryKind
@@ -64,14 +94,14 @@ class Entry:
 
     @property
     def rendered(self) -> str:
-        """The text as models see it and as search reads it: episodic entries open with their time."""
-        if self.kind is MemoryKind.EPISODIC and self.provenance.time:
+        """The text as models see it and as search reads it: entries of dated kinds open with their time."""
+        if self.kind.dated and self.provenance.time:
             return f"[{self.provenance.time}] {self.text}"
         return self.text
 
 
 CORE_ID = 0
-"""Entries of the other kinds are numbered from 1; operations on the core name no id at all."""
+"""Entries of lists are numbered from 1; operations on a single text name no id at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +113,7 @@ class Operation:
     action: Action
     kind: MemoryKind
     entry_id: int | None
-    """None for the core."""
+    """None for a single text, such as the core."""
     before: str | None
     after: str | None
     provenance: Provenance

@@ -1,15 +1,16 @@
-"""The tools a model edits its memory with: their JSON schemas, and `apply`, which does what a call asks.
+"""The tools a model edits its memory with: `apply`, which does what a call asks.
 
-The three tools and their arguments are those of Mem-α (arXiv:2509.25911); `lines`, which quotes the chunk word for
-word, is ours. Whatever a model wrote becomes one typed `ToolResult` whose message tells the model how to mend it.
+Which tools there are, and the names of their arguments, is data of the layout (`ToolForm`); how a model is told of them
+is in `memalpha.memory.schemas`. Whatever a model wrote becomes one typed `ToolResult` whose message tells the model how
+to mend it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from memalpha.errors import (
@@ -21,17 +22,15 @@ from memalpha.errors import (
     UnknownEntryError,
 )
 from memalpha.memory.bank import Bank
-from memalpha.memory.entry import Action, MemoryKind, Provenance
-from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.entry import MemoryKind, Provenance
+from memalpha.memory.layout import Edit, Layout, Tool, ToolForm
+from memalpha.memory.schemas import TOOLS, argument_names, tool_schemas
 from memalpha.records import Chunk, ToolCall, ToolResult, ToolStatus
 
+__all__ = ["STREAM", "TOOLS", "Source", "Tool", "WriteBudget", "apply", "record", "tool_schemas"]
 
-class Tool(StrEnum):
-    """The names of the tools."""
-
-    INSERT = "memory_insert"
-    UPDATE = "memory_update"
-    DELETE = "memory_delete"
+STREAM = "stream"
+"""Author of what a layout records by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +66,6 @@ class WriteBudget:
         self.remaining_tokens -= tokens
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What a tool does and which of its arguments holds the text."""
-
-    action: Action
-    past: str
-    description: str
-    text_argument: str | None
-
-
-_SHAPES = {
-    Tool.INSERT: _Shape(Action.INSERT, "inserted", "Add a new entry to memory.", "content"),
-    Tool.UPDATE: _Shape(
-        Action.UPDATE, "updated", "Replace the text of an entry, or rewrite the whole core memory.", "new_content"
-    ),
-    Tool.DELETE: _Shape(Action.DELETE, "deleted", "Remove an entry from memory, or clear the core memory.", None),
-}
-
 _STATUSES: dict[type[BankError], ToolStatus] = {
     UnknownEntryError: ToolStatus.UNKNOWN_ENTRY,
     NotAllowedError: ToolStatus.NOT_ALLOWED,
@@ -93,6 +74,13 @@ _STATUSES: dict[type[BankError], ToolStatus] = {
     EmptyTextError: ToolStatus.BAD_ARGUMENTS,
 }
 
+_PAST = {
+    Edit.INSERT: "inserted",
+    Edit.UPDATE: "updated",
+    Edit.APPEND: "appended to",
+    Edit.REPLACE: "replaced in",
+    Edit.DELETE: "deleted",
+}
 _SUFFIX = "_memory"
 _ID_DIGITS = re.compile(r"#?([0-9]{1,15})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -101,16 +89,6 @@ _MAX_ID = 10**15
 
 class _ArgumentsError(BankError):
     """Arguments that say nothing, too much or something else than the schema."""
-
-
-def tool_schemas(layout: Layout) -> list[dict[str, Any]]:
-    """The tools that a layout has a use for, as OpenAI-style function schemas; each call makes fresh objects."""
-    schemas = []
-    for tool, shape in _SHAPES.items():
-        kinds = [block.kind for block in layout.blocks if shape.action in block.operations]
-        if kinds:
-            schemas.append(_schema(tool, shape, kinds))
-    return schemas
 
 
 def apply(bank: Bank, call: ToolCall, source: Source, budget: WriteBudget | None = None) -> ToolResult:
@@ -124,97 +102,138 @@ def apply(bank: Bank, call: ToolCall, source: Source, budget: WriteBudget | None
     """
     if call.problem is not None:
         return ToolResult(status=ToolStatus.MALFORMED, message=call.problem)
-    if call.name not in list(Tool):
-        names = ", ".join(Tool)
+    form = next((form for form in bank.layout.tools if form.name == call.name), None)
+    if form is None:
+        names = ", ".join(each.name for each in bank.layout.tools) or "no tool"
         return ToolResult(
             status=ToolStatus.UNKNOWN_TOOL, message=f"got the tool {_quoted(call.name)}, expected one of {names}"
         )
     try:
-        return _apply(bank, Tool(call.name), call.arguments, source, budget)
+        return _apply(bank, form, call.arguments, source, budget)
     except BankError as error:
         status = _STATUSES.get(type(error), ToolStatus.BAD_ARGUMENTS)
         return ToolResult(status=status, message=str(error))
 
 
+def record(bank: Bank, source: Source) -> None:
+    """Keep the lines of a chunk in the blocks that record the stream; a line that stands there already adds nothing."""
+    for block in bank.layout.blocks:
+        if block.recorded:
+            for number, line in enumerate(source.chunk.lines, start=1):
+                with suppress(DuplicateError):
+                    bank.insert(block.kind, line, _provenance(source, (number,), STREAM))
+
+
 def _apply(
-    bank: Bank, tool: Tool, arguments: Mapping[str, Any], source: Source, budget: WriteBudget | None
+    bank: Bank, form: ToolForm, arguments: Mapping[str, Any], source: Source, budget: WriteBudget | None
 ) -> ToolResult:
-    shape = _SHAPES[tool]
     # A model that fills an optional argument with null means that it leaves it out.
     given = {name: value for name, value in arguments.items() if value is not None}
-    known = _argument_names(shape)
+    known = argument_names(form)
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         raise _ArgumentsError(f"got the argument {_quoted(unknown)}, expected {', '.join(known)}")
-    kind = _kind(given.get("memory_type"))
-    entry_id = None if shape.action is Action.INSERT else _entry_id(kind, given.get("memory_id"))
+    kind = _kind(form, given, bank.layout)
+    entry_id = _entry_id(form, kind, given) if form.edit in (Edit.UPDATE, Edit.DELETE) else None
     named = kind
-    if entry_id is not None and shape.action is Action.UPDATE:
+    if entry_id is not None and form.edit is Edit.UPDATE and not form.kinds:
         # Ids are one counter for all kinds: a number names one entry, whatever kind was said with it. A delete, which
         # leaves no earlier version to go back to, must name both.
         kind = bank.get(entry_id).kind
-    lines, text = ((), "") if shape.text_argument is None else _text(shape.text_argument, given, source.chunk)
-    provenance = Provenance(chunk=source.index, lines=lines, time=source.chunk.time, author=source.author)
+    lines, text = ((), "") if form.edit is Edit.DELETE else _text(form, given, source.chunk)
     cost_tokens = 0
     if budget is not None and text:
         cost_tokens = bank.count_tokens(text)
         budget.check(cost_tokens)
-    match shape.action:
-        case Action.INSERT:
+    provenance = _provenance(source, lines, source.author)
+    match form.edit:
+        case Edit.INSERT:
             entry_id = bank.insert(kind, text, provenance).id
-        case Action.UPDATE:
+        case Edit.UPDATE:
             bank.update(kind, entry_id, text, provenance)
-        case Action.DELETE:
+        case Edit.APPEND | Edit.REPLACE:
+            _rewrite(bank, form, kind, given, text, provenance)
+        case Edit.DELETE:
             bank.delete(kind, entry_id, provenance)
     if budget is not None:
         budget.spend(cost_tokens)
     name = f"{kind} #{entry_id}" if entry_id is not None else str(kind)
     mended = "" if kind is named else f", which is not {named}"
-    return ToolResult(status=ToolStatus.OK, message=f"{shape.past} {name}{mended}", entry_id=entry_id)
+    return ToolResult(status=ToolStatus.OK, message=f"{_PAST[form.edit]} {name}{mended}", entry_id=entry_id)
 
 
-def _argument_names(shape: _Shape) -> list[str]:
-    names = ["memory_type"]
-    if shape.text_argument is not None:
-        names += [shape.text_argument, "lines"]
-    if shape.action is not Action.INSERT:
-        names.append("memory_id")
-    return names
+def _rewrite(
+    bank: Bank, form: ToolForm, kind: MemoryKind, given: Mapping[str, Any], text: str, provenance: Provenance
+) -> None:
+    """Change a part of a single text."""
+    single = bank.single(kind)
+    before = "" if single is None else single.text
+    if form.edit is Edit.APPEND:
+        after = f"{before}\n{text}" if text else before
+    else:
+        old = _string(given.get(form.old_argument), form.old_argument)
+        if not old or old not in before:
+            raise _ArgumentsError(
+                f"got {_quoted(old)} as {form.old_argument}, which does not stand in the {kind}; quote it exactly"
+            )
+        after = before.replace(old, text, 1)
+    if before and not after.strip():
+        bank.delete(kind, None, provenance)
+    else:
+        bank.update(kind, None, after, provenance)
 
 
-def _kind(value: object) -> MemoryKind:
-    if isinstance(value, str) and value.removesuffix(_SUFFIX) in list(MemoryKind):
+def _provenance(source: Source, lines: tuple[int, ...], author: str) -> Provenance:
+    return Provenance(chunk=source.index, lines=lines, time=source.chunk.time, author=author)
+
+
+def _kind(form: ToolForm, given: Mapping[str, Any], layout: Layout) -> MemoryKind:
+    if len(form.kinds) == 1:
+        return form.kinds[0]
+    value = given.get(form.kind_argument)
+    # Without kinds of its own a tool may be called on any; what the layout does not allow, the bank refuses by name.
+    if isinstance(value, str) and value.removesuffix(_SUFFIX) in (form.kinds or list(MemoryKind)):
         return MemoryKind(value.removesuffix(_SUFFIX))
-    raise _ArgumentsError(f"got {_quoted(value)} as memory_type, expected one of {', '.join(MemoryKind)}")
+    expected = ", ".join(form.kinds or [block.kind for block in layout.blocks])
+    raise _ArgumentsError(f"got {_quoted(value)} as {form.kind_argument}, expected one of {expected}")
 
 
-def _entry_id(kind: MemoryKind, value: object) -> int | None:
-    if kind is MemoryKind.CORE:
+def _entry_id(form: ToolForm, kind: MemoryKind, given: Mapping[str, Any]) -> int | None:
+    name, value = form.id_argument, given.get(form.id_argument)
+    if kind.single:
         if value is not None:
-            raise _ArgumentsError("got a memory_id for the core, which has none; leave it out")
+            raise _ArgumentsError(f"got a {name} for the {kind}, which has none; leave it out")
         return None
     if isinstance(value, str) and (match := _ID_DIGITS.fullmatch(value.strip())):
         return int(match[1])
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_ID:
         return value
-    raise _ArgumentsError(f"got {_quoted(value)} as memory_id, expected the number of an entry, such as 7")
+    raise _ArgumentsError(f"got {_quoted(value)} as {name}, expected the number of an entry, such as 7")
 
 
-def _text(name: str, given: Mapping[str, Any], chunk: Chunk) -> tuple[tuple[int, ...], str]:
-    """The quoted line numbers and the text to write, which the argument of this name may hold."""
-    if (name in given) == ("lines" in given):
-        got = "both" if name in given else "neither"
-        raise _ArgumentsError(f"got {got} of {name} and lines, expected exactly one of them")
-    if "lines" in given:
-        numbers = _line_numbers(given["lines"], len(chunk.lines))
-        return numbers, "\n".join(chunk.lines[number - 1] for number in numbers)
-    text = given[name]
-    if not isinstance(text, str):
-        raise _ArgumentsError(f"got {_quoted(text)} as {name}, expected text")
+def _text(form: ToolForm, given: Mapping[str, Any], chunk: Chunk) -> tuple[tuple[int, ...], str]:
+    """The quoted line numbers and the text to write, which the arguments of a form hold."""
+    first = form.text_arguments[0]
+    if form.quotes:
+        if (first in given) == ("lines" in given):
+            got = "both" if first in given else "neither"
+            raise _ArgumentsError(f"got {got} of {first} and lines, expected exactly one of them")
+        if "lines" in given:
+            numbers = _line_numbers(given["lines"], len(chunk.lines))
+            return numbers, "\n".join(chunk.lines[number - 1] for number in numbers)
+    if first not in given:
+        raise _ArgumentsError(f"got no {first}, expected text")
+    texts = [_string(given[name], name).strip() for name in form.text_arguments if name in given]
+    return (), "\n".join(text for text in texts if text)
+
+
+def _string(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise _ArgumentsError(f"got {_quoted(value)} as {name}, expected text")
     # Half of a surrogate pair, which JSON can spell, is no text: no tokenizer and no file takes it.
-    if not text.isascii() and _SURROGATE.search(text):
+    if not value.isascii() and _SURROGATE.search(value):
         raise _ArgumentsError(f"got half of a surrogate pair in {name}, expected text; write the character itself")
-    return (), text.strip()
+    return value
 
 
 def _line_numbers(value: object, last: int) -> tuple[int, ...]:
@@ -240,45 +259,3 @@ def _quoted(value: object) -> str:
     if isinstance(value, list) and not value:
         return "an empty list"
     return f"a value of type {type(value).__name__}"
-
-
-def _schema(tool: Tool, shape: _Shape, kinds: list[MemoryKind]) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "memory_type": {"type": "string", "enum": [kind.value for kind in kinds], "description": "Which memory."}
-    }
-    if shape.text_argument is not None:
-        properties[shape.text_argument] = {
-            "type": "string",
-            "description": "The text to write, in your own words. Give this or lines, never both.",
-        }
-        properties["lines"] = {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 1},
-            "minItems": 1,
-            "description": "Numbers of the lines to write word for word, such as [3] or [3, 5].",
-        }
-    if shape.action is not Action.INSERT and any(kind is not MemoryKind.CORE for kind in kinds):
-        properties["memory_id"] = {
-            "type": "integer",
-            "description": "Number of the entry." + (" Leave it out for core." if MemoryKind.CORE in kinds else ""),
-        }
-    required = ["memory_type"]
-    if "memory_id" in properties and MemoryKind.CORE not in kinds:
-        required.append("memory_id")
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.value,
-            "description": shape.description,
-            "parameters": {
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": False,
-            },
-        },
-    }
-
-
-TOOLS: tuple[dict[str, Any], ...] = tuple(tool_schemas(MEMALPHA))
-"""The tools of the default layout."""
