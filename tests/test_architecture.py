@@ -32,6 +32,7 @@ THIRD_PARTY = {
     "transformers": ("rl", "agent/local.py"),
     "safetensors": ("rl", "agent/local.py"),
     "matplotlib": ("evaluation",),
+    "pyarrow": ("data/parquet.py",),
     "typer": ("cli",),
     "rich": ("cli", "evaluation/terminal.py"),
 }
