@@ -38,6 +38,12 @@ def test_an_array_is_read_item_by_item_on_one_line_or_many(tmp_path: Path, inden
     assert list(read_records(file)) == [(f"{file}:2: item 0", {"a": 1}), (f"{file}:2: item 1", {"a": 2})]
 
 
+def test_a_list_may_be_one_record(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('["a", "b"]\n{"c": 1}\n', encoding="utf-8")
+    assert list(read_records(file, lists=False)) == [(f"{file}:1", ["a", "b"]), (f"{file}:2", {"c": 1})]
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_object_is_one_record_on_one_line_or_many(tmp_path: Path, indent: int | None) -> None:
     file = tmp_path / "a.json"

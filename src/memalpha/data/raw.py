@@ -21,17 +21,21 @@ _T = TypeVar("_T")
 _NAMES: dict[type[Any], str] = {str: "text", list: "a list", dict: "a JSON object"}
 
 
-def read_records(path: Path) -> Iterator[tuple[str, object]]:
+def read_records(path: Path, *, lists: bool = True) -> Iterator[tuple[str, object]]:
     """The records of JSON Lines, a JSON array or a JSON document, each with its place ("file:line", "file:1: item 3").
 
     A name that ends with .gz is unpacked on the way; one that ends with .parquet is read as Parquet ("file: row 3").
     Raises `EpisodeError` that names the file, and the line where the text is not JSON.
+
+    Args:
+        path: The file.
+        lists: Whether a list is many records; False makes it one, for lines such as ["text", "label"].
     """
     if path.suffix == ".parquet":
         yield from read_rows(path)
         return
     with _reading(path), _open(path) as file:
-        yield from _records(file, path)
+        yield from _records(file, path, lists)
 
 
 def read_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[str, str]]:
@@ -84,7 +88,7 @@ def _open(path: Path, encoding: str = "utf-8-sig") -> TextIO:
     return path.open(encoding=encoding)
 
 
-def _records(file: TextIO, path: Path) -> Iterator[tuple[str, object]]:
+def _records(file: TextIO, path: Path, lists: bool) -> Iterator[tuple[str, object]]:
     # Any other name than .jsonl may hold one document over many lines, whose first line is no JSON by itself.
     may_span_lines = ".jsonl" not in path.suffixes
     for number, line in enumerate(file, start=1):
@@ -101,7 +105,7 @@ def _records(file: TextIO, path: Path) -> Iterator[tuple[str, object]]:
         may_span_lines = False
         where = f"{path}:{number}"
         _refuse_half_characters(text, data, where)
-        if isinstance(data, list):
+        if lists and isinstance(data, list):
             yield from ((f"{where}: item {index}", item) for index, item in enumerate(data))
         else:
             yield where, data
