@@ -34,6 +34,7 @@ THIRD_PARTY = {
     "mem0": ("evaluation/products.py",),
     "qdrant_client": ("evaluation/products.py",),
     "matplotlib": ("evaluation",),
+    "pyarrow": ("data/parquet.py",),
     "typer": ("cli",),
     "rich": ("cli", "evaluation/terminal.py"),
 }

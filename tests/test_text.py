@@ -92,6 +92,12 @@ def test_cut_chunks_counts_the_joined_text() -> None:
     assert cut_chunks(["aa", "bb", "cc"], 5, len) == [["aa", "bb"], ["cc"]]
 
 
+def test_cut_chunks_counts_what_it_is_joined_by() -> None:
+    assert cut_chunks(["aa", "bb", "cc"], 6, len, separator=", ") == [["aa", "bb"], ["cc"]]
+    assert cut_chunks(["aa", "bb", "cc"], 5, len, separator=", ") == [["aa"], ["bb"], ["cc"]]
+    assert cut_chunks(["a b c", "d"], 3, len, separator="--") == [["a b"], ["c"], ["d"]]
+
+
 def test_cut_chunks_refuses_a_limit_below_one() -> None:
     with pytest.raises(ValueError, match="max_tokens=0"):
         cut_chunks(["a"], 0, words)

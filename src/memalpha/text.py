@@ -75,8 +75,10 @@ def sentences(text: str) -> list[str]:
     return found
 
 
-def cut_chunks(sentences: Iterable[str], max_tokens: int, count_tokens: Callable[[str], int]) -> list[list[str]]:
-    """Pack sentences in order into chunks of at most `max_tokens`, counted over the sentences joined by a space.
+def cut_chunks(
+    sentences: Iterable[str], max_tokens: int, count_tokens: Callable[[str], int], *, separator: str = " "
+) -> list[list[str]]:
+    """Pack sentences in order into chunks of at most `max_tokens`, counted over the sentences joined by `separator`.
 
     A sentence is cut, at words, only when it alone is over the limit; a single word over the limit stays whole.
     """
@@ -89,8 +91,8 @@ def cut_chunks(sentences: Iterable[str], max_tokens: int, count_tokens: Callable
         if count_tokens(sentence) <= max_tokens:
             pieces.append(sentence)
         else:
-            pieces.extend(" ".join(words) for words in _pack(sentence.split(), max_tokens, count_tokens))
-    return list(_pack(pieces, max_tokens, count_tokens))
+            pieces.extend(" ".join(words) for words in _pack(sentence.split(), max_tokens, count_tokens, " "))
+    return list(_pack(pieces, max_tokens, count_tokens, separator))
 
 
 def shorten(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> str:
@@ -105,16 +107,17 @@ def shorten(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> s
     return text[: ends[low]]
 
 
-def _pack(pieces: Sequence[str], max_tokens: int, count_tokens: Callable[[str], int]) -> Iterator[list[str]]:
-    sizes = [count_tokens(piece) for piece in pieces]
+def _pack(
+    pieces: Sequence[str], max_tokens: int, count_tokens: Callable[[str], int], separator: str
+) -> Iterator[list[str]]:
     start = 0
     while start < len(pieces):
-        end, total = start + 1, sizes[start]
-        while end < len(pieces) and total + sizes[end] <= max_tokens:
-            total += sizes[end]
+        end, total = start + 1, count_tokens(pieces[start])
+        while end < len(pieces) and total + (size := count_tokens(separator + pieces[end])) <= max_tokens:
+            total += size
             end += 1
         # In a sub-word vocabulary the counts of the parts do not quite add up to the count of the whole.
-        while end > start + 1 and count_tokens(" ".join(pieces[start:end])) > max_tokens:
+        while end > start + 1 and count_tokens(separator.join(pieces[start:end])) > max_tokens:
             end -= 1
         yield list(pieces[start:end])
         start = end

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.data.passages import cut_lines, dated, expect_positive, limit_chunks, places
+from memalpha.data.passages import cut_lines, dated, expect_positive, holding, limit_chunks, pack, places
 from memalpha.errors import ConfigError
 from memalpha.records import Chunk, Episode, Question
 
@@ -32,6 +32,37 @@ def test_no_part_is_over_the_limit_and_no_word_is_lost(lines: list[str], limit: 
     texts = cut_lines(lines, limit, len)
     assert all(len(text) <= limit or words(text) == 1 for text in texts)
     assert " ".join(texts).split() == " ".join(lines).split()
+
+
+def test_texts_are_filled_over_the_ends_of_passages() -> None:
+    passages = [["a b", "c"], [], ["d e f g", "h"], ["i"]]
+    assert pack(passages, 5, words) == (["a b\nc", "d e f g\nh", "i"], [range(1), range(0), range(1, 2), range(2, 3)])
+    assert pack(passages, 3, words) == (
+        ["a b\nc", "d e f", "g\nh\ni"],
+        [range(1), range(0), range(1, 3), range(2, 3)],
+    )
+    assert pack([], 3, words) == ([], [])
+
+
+def test_line_breaks_count_as_they_are_counted() -> None:
+    assert pack([["aa"], ["bb"], ["cc"]], 5, len) == (["aa\nbb", "cc"], [range(1), range(1), range(1, 2)])
+
+
+@given(st.lists(st.lists(LINE, max_size=4), max_size=6), st.integers(1, 30))
+def test_every_word_of_a_passage_stands_in_its_texts(passages: list[list[str]], limit: int) -> None:
+    texts, held = pack(passages, limit, len)
+    assert all(len(text) <= limit or words(text) == 1 for text in texts)
+    assert " ".join(texts).split() == " ".join(line for lines in passages for line in lines).split()
+    for lines, places_of in zip(passages, held, strict=True):
+        assert set(" ".join(lines).split()) <= set(" ".join(texts[index] for index in places_of).split())
+        assert bool(places_of) is bool(lines)
+
+
+def test_evidence_is_where_an_answer_stands_or_all_that_was_given() -> None:
+    texts = ["in Oslo", "in Rome", "in Oslo again", "Bergen"]
+    assert holding(("Oslo", "Bergen"), texts, [3, 1, 0]) == (0, 3)
+    assert holding(("Porto",), texts, {2, 1}) == (1, 2)
+    assert holding(("Oslo",), texts, ()) == ()
 
 
 def test_chunks_are_a_day_apart() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.data.raw import checked, field, name_of, read_records
+from memalpha.data.parquet import write_rows
+from memalpha.data.raw import checked, field, name_of, read_lines, read_records
 from memalpha.errors import EpisodeError
 
 JSON = st.recursive(
@@ -37,6 +38,12 @@ def test_an_array_is_read_item_by_item_on_one_line_or_many(tmp_path: Path, inden
     assert list(read_records(file)) == [(f"{file}:2: item 0", {"a": 1}), (f"{file}:2: item 1", {"a": 2})]
 
 
+def test_a_list_may_be_one_record(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('["a", "b"]\n{"c": 1}\n', encoding="utf-8")
+    assert list(read_records(file, lists=False)) == [(f"{file}:1", ["a", "b"]), (f"{file}:2", {"c": 1})]
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_object_is_one_record_on_one_line_or_many(tmp_path: Path, indent: int | None) -> None:
     file = tmp_path / "a.json"
@@ -54,6 +61,22 @@ def test_gzip_is_unpacked_on_the_way(tmp_path: Path) -> None:
     file = tmp_path / "a.json.gz"
     file.write_bytes(gzip.compress('{"a": "å"}\n'.encode()))
     assert list(read_records(file)) == [(f"{file}:1", {"a": "å"})]
+
+
+def test_parquet_is_told_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    write_rows(file, {"a": int}, [{"a": 1}, {"a": 2}])
+    assert list(read_records(file)) == [(f"{file}: row 0", {"a": 1}), (f"{file}: row 1", {"a": 2})]
+
+
+def test_lines_are_told_with_their_numbers_in_the_encoding_of_the_file(tmp_path: Path) -> None:
+    file, packed = tmp_path / "a.label", tmp_path / "a.label.gz"
+    file.write_bytes("one\n \n sist\xf0er \r\n".encode("latin-1"))
+    packed.write_bytes(gzip.compress("\ufeffone\n".encode()))
+    assert list(read_lines(file, encoding="latin-1")) == [(f"{file}:1", "one"), (f"{file}:3", " sist\xf0er ")]
+    assert list(read_lines(packed)) == [(f"{packed}:1", "one")]
+    with pytest.raises(EpisodeError, match=f"^{file}: got a file that cannot be read .* expected UTF-8 text"):
+        list(read_lines(file))
 
 
 def test_an_empty_file_has_no_records(tmp_path: Path) -> None:

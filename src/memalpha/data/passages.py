@@ -22,15 +22,30 @@ def cut_lines(lines: Sequence[str], max_tokens: int, count_tokens: Callable[[str
     whole = "\n".join(lines)
     if count_tokens(whole) <= max_tokens:
         return [whole]
-    texts: list[str] = []
-    for words in (words for line in lines for words in cut_chunks([line], max_tokens, count_tokens)):
-        piece = " ".join(words)
-        longer = f"{texts[-1]}\n{piece}" if texts else piece
-        if texts and count_tokens(longer) <= max_tokens:
-            texts[-1] = longer
-        else:
-            texts.append(piece)
-    return texts
+    return ["\n".join(group) for group in cut_chunks(lines, max_tokens, count_tokens, separator="\n")]
+
+
+def pack(
+    passages: Sequence[Sequence[str]], max_tokens: int, count_tokens: Callable[[str], int]
+) -> tuple[list[str], list[range]]:
+    """Texts of at most `max_tokens`, filled with the lines of all passages in order.
+
+    A text ends where the next line would not fit, in the middle of a passage too; lines are cut as by `cut_lines`.
+
+    Returns:
+        The texts, one line on each of their lines; and for each passage the range of texts that hold its lines.
+    """
+    pieces: list[str] = []
+    spans: list[tuple[int, int]] = []
+    for lines in passages:
+        start = len(pieces)
+        for line in lines:
+            pieces.extend(" ".join(words) for words in cut_chunks([line], max_tokens, count_tokens))
+        spans.append((start, len(pieces)))
+    groups = cut_chunks(pieces, max_tokens, count_tokens, separator="\n")
+    text_of = [number for number, group in enumerate(groups) for _ in group]
+    held = [range(text_of[start], text_of[end - 1] + 1) if start < end else range(0) for start, end in spans]
+    return ["\n".join(group) for group in groups], held
 
 
 def dated(texts: Sequence[str]) -> tuple[Chunk, ...]:
@@ -52,6 +67,14 @@ def places(answer: str, texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(index for index, _ in found)
 
 
+def holding(answers: Iterable[str], texts: Sequence[str], among: Iterable[int]) -> tuple[int, ...]:
+    """Those texts `among` the given ones in which one of the answers stands, or all of the given when none does."""
+    given = sorted(set(among))
+    inside = [texts[index] for index in given]
+    found = {given[place] for answer in answers for place in places(answer, inside)}
+    return tuple(sorted(found)) or tuple(given)
+
+
 def limit_chunks(episode: Episode, max_tokens: int, count_tokens: Callable[[str], int]) -> Episode:
     """The episode with its chunks over `max_tokens` cut at line and sentence ends, evidence following the answers.
 
@@ -66,8 +89,7 @@ def limit_chunks(episode: Episode, max_tokens: int, count_tokens: Callable[[str]
         found: list[int] = []
         for index in question.evidence:
             texts = [part.text for part in parts[index]]
-            held = {place for answer in question.answers for place in places(answer, texts)}
-            found.extend(starts[index] + place for place in sorted(held or range(len(texts))))
+            found.extend(starts[index] + place for place in holding(question.answers, texts, range(len(texts))))
         return tuple(found)
 
     questions = tuple(replace(question, evidence=moved(question)) for question in episode.questions)

@@ -23,8 +23,8 @@ _YES_NO = frozenset({"yes", "no"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """One record."""
+class Asked:
+    """A question with its paragraphs: one record."""
 
     text: str
     answer: str
@@ -35,7 +35,12 @@ class _Asked:
 
     def is_placed(self, texts: Sequence[str]) -> bool:
         """Whether the answer can be read in these texts; a yes or no is concluded, not read."""
-        return self.answer.lower() in _YES_NO or bool(places(self.answer, texts))
+        return self.is_yes_no or bool(places(self.answer, texts))
+
+    @property
+    def is_yes_no(self) -> bool:
+        """Whether the answer is a yes or a no."""
+        return self.answer.lower() in _YES_NO
 
 
 def load(
@@ -59,7 +64,7 @@ def load(
     """
     expect_positive((("questions_per_episode", questions_per_episode), ("max_chunk_tokens", max_chunk_tokens)))
     rng = random.Random(seed)
-    asked = [each for each in _read(path) if keep_yes_no or each.answer.lower() not in _YES_NO]
+    asked = [each for each in read_asked(path) if keep_yes_no or not each.is_yes_no]
     rng.shuffle(asked)
     for number, start in enumerate(range(0, len(asked), questions_per_episode)):
         group = asked[start : start + questions_per_episode]
@@ -83,7 +88,7 @@ def _parts(lines: Sequence[str], max_tokens: int | None, count_tokens: Callable[
     return ["\n".join(lines)] if max_tokens is None else cut_lines(lines, max_tokens, count_tokens or nano_counter())
 
 
-def _questions(group: Sequence[_Asked], texts: Sequence[str], chunks_of: dict[str, range]) -> Iterator[Question]:
+def _questions(group: Sequence[Asked], texts: Sequence[str], chunks_of: dict[str, range]) -> Iterator[Question]:
     for each in group:
         evidence = sorted(index for title in each.supporting for index in chunks_of[title])
         # Checked once more: the limit may have cut the answer in two, and another record's text of a title may differ.
@@ -91,7 +96,7 @@ def _questions(group: Sequence[_Asked], texts: Sequence[str], chunks_of: dict[st
             yield Question(text=each.text, answers=(each.answer,), evidence=tuple(evidence))
 
 
-def _read(path: Path) -> Iterator[_Asked]:
+def read_asked(path: Path) -> Iterator[Asked]:
     """The records that can be answered from their own supporting paragraphs."""
     for where, record in read_records(path):
         text = field(record, "question", str, where).strip()
@@ -104,7 +109,7 @@ def _read(path: Path) -> Iterator[_Asked]:
         supporting = frozenset(title for title, _, _ in _pairs(record, "supporting_facts", "sent_id", where))
         if not (text and answer and supporting and supporting <= paragraphs.keys()):
             continue
-        asked = _Asked(text=text, answer=answer, paragraphs=paragraphs, supporting=supporting)
+        asked = Asked(text=text, answer=answer, paragraphs=paragraphs, supporting=supporting)
         if asked.is_placed(["\n".join(paragraphs[title]) for title in supporting]):
             yield asked
 

@@ -45,7 +45,7 @@ def load(
     expect_positive((*sizes, ("max_chunk_tokens", max_chunk_tokens)))
     count = count_tokens or nano_counter()
     rng = random.Random(seed)
-    paragraphs = list(_read(path).items())
+    paragraphs = list(read_paragraphs(path).items())
     rng.shuffle(paragraphs)
     for number, start in enumerate(range(0, len(paragraphs), paragraphs_per_episode)):
         texts: list[str] = []
@@ -70,7 +70,7 @@ def _placed(questions: Iterable[Question], parts: Sequence[str], first: int) -> 
             yield Question(text=question.text, answers=question.answers, evidence=tuple(evidence))
 
 
-def _read(path: Path) -> dict[str, list[Question]]:
+def read_paragraphs(path: Path) -> dict[str, list[Question]]:
     """The answerable questions of each distinct paragraph, in the order of the file."""
     found: dict[str, list[Question]] = {}
     for where, paragraph in _unpack("paragraphs", _unpack("data", read_records(path))):
