@@ -39,7 +39,7 @@ PUBLIC = {
     "__version__",
 }
 
-HEAVY = {"torch", "transformers", "safetensors", "tensorboard", "matplotlib"}
+HEAVY = {"torch", "transformers", "safetensors", "tensorboard", "matplotlib", "fastapi", "uvicorn"}
 
 
 def test_the_public_names_are_the_listed_ones() -> None:
