@@ -14,14 +14,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(READY)  ## make .venv with everything that training and tests need
+install: $(READY)  ## make .venv with everything that training, serving and tests need
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "memalpha needs Python 3.11 or newer, got '$(PYTHON)' ($$($(PYTHON) --version 2>&1)); run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" --constraint constraints.txt
-	$(BIN)/python -m pip install --quiet --editable '.[train,data,mem0,dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[train,data,serve,mem0,dev]' --constraint constraints.txt
 	@touch $@
 
 test: $(READY)  ## run the whole test suite, slow tests included

@@ -39,7 +39,18 @@ PUBLIC = {
     "__version__",
 }
 
-HEAVY = {"torch", "transformers", "safetensors", "tensorboard", "matplotlib", "pyarrow", "datasets", "pandas"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "safetensors",
+    "tensorboard",
+    "matplotlib",
+    "pyarrow",
+    "datasets",
+    "pandas",
+    "fastapi",
+    "uvicorn",
+}
 
 
 def test_the_public_names_are_the_listed_ones() -> None:

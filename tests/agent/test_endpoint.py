@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from memalpha.agent.endpoint import EndpointModel, backoff_seconds, retry_after_seconds
-from memalpha.agent.model import Prompt, Sampling
+from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.errors import ConfigError, ModelError
 from memalpha.records import Message, Role, ToolCall
 
@@ -323,12 +324,57 @@ def test_half_a_surrogate_pair_in_an_answer_is_replaced(serve: Callable[[Answer]
         assert model.complete([ask("x")], Sampling())[0].text == "a?"
 
 
-def test_what_cannot_be_asked_is_refused_before_anything_is_sent(serve: Callable[[Answer], Server]) -> None:
+def test_a_prompt_of_token_ids_goes_to_the_completions(serve: Callable[[Answer], Server]) -> None:
+    reply = {"choices": [{"text": "Paris", "finish_reason": "length"}]}
+    server = serve(lambda body: (200, {}, json.dumps(reply).encode()))
+    model, _ = open_model(server)
+    with model:
+        (completion,) = model.complete([Prompt(tokens=(5, 6))], Sampling(max_tokens=3, seed=2))
+    assert completion == Completion(text="Paris", finished=False)
+    assert server.paths == ["/v1/completions"]
+    assert server.bodies == [{"model": "m", "temperature": 0.0, "max_tokens": 3, "seed": 2, "prompt": [5, 6]}]
+
+
+def test_token_ids_are_asked_for_and_told(serve: Callable[[Answer], Server]) -> None:
+    told = [{"token": "Par", "logprob": -0.5}, {"token": "is", "logprob": -0.25}]
+    chat = {
+        "prompt_token_ids": [1, 2],
+        "choices": [{"message": {"content": "Paris"}, "token_ids": [8, 9], "logprobs": {"content": told}}],
+    }
+    text = {
+        "choices": [
+            {
+                "text": "Paris",
+                "prompt_token_ids": [1, 2],
+                "token_ids": [8, 9],
+                "token_offsets": [0, 3],
+                "logprobs": {"token_logprobs": [-0.5, -0.25]},
+            }
+        ]
+    }
+    server = serve(lambda body: (200, {}, json.dumps(chat if "messages" in body else text).encode()))
+    model, _ = open_model(server, token_ids=True)
+    with model:
+        by_chat, by_text = model.complete([ask("x"), Prompt(tokens=(1, 2))], Sampling())
+    expected = Completion(text="Paris", prompt_ids=(1, 2), token_ids=(8, 9), logprobs=(-0.5, -0.25))
+    assert by_chat == expected
+    assert by_text == replace(expected, offsets=(0, 3))
+    sent = {"messages" in body: (body["return_token_ids"], body["logprobs"]) for body in server.bodies}
+    assert sent == {True: (True, True), False: (True, 0)}
+
+
+def test_a_server_that_tells_no_token_ids_is_no_server_for_them(serve: Callable[[Answer], Server]) -> None:
+    model, _ = open_model(serve(lambda body: said("Paris")), token_ids=True)
+    with model, pytest.raises(ModelError, match=r"no token_ids; use a server that knows return_token_ids, or set"):
+        model.complete([ask("x")], Sampling())
+
+
+def test_after_closing_nothing_is_sent(serve: Callable[[Answer], Server]) -> None:
     server = serve(echo)
     model, _ = open_model(server)
-    with model, pytest.raises(ModelError, match="token ids, expected messages"):
-        model.complete([ask("x"), Prompt(tokens=(1,))], Sampling())
-    with pytest.raises(ModelError, match="closed"):
+    with model:
+        pass
+    with pytest.raises(ModelError, match=r"/v1 has been closed"):
         model.complete([ask("x")], Sampling())
     assert server.bodies == []
 

@@ -331,9 +331,41 @@ def test_nothing_asked_is_nothing_said(tokenizer: Any) -> None:
     assert LocalModel(Chain({}), tokenizer).complete([], Sampling()) == []
 
 
-def test_stop_texts_are_refused_rather_than_overlooked(tokenizer: Any) -> None:
-    with pytest.raises(ConfigError, match="leave stop empty"):
-        LocalModel(Chain({}), tokenizer).complete([Prompt(tokens=(7,))], Sampling(stop=("x",)))
+def test_a_completion_ends_before_the_first_stop_text_and_keeps_the_tokens_that_were_drawn(tokenizer: Any) -> None:
+    model = teller(tokenizer, "Ann sails. Bo digs.")
+    (whole,) = model.complete([Prompt(tokens=(7,))], Sampling(max_tokens=50))
+    (cut,) = model.complete([Prompt(tokens=(7,))], Sampling(max_tokens=50, stop=("digs", "ls. ")))
+    assert (cut.text, cut.finished) == ("Ann sai", True)
+    assert cut.token_ids == whole.token_ids[: len(cut.token_ids)]
+    assert "ls. " in tokenizer.decode(cut.token_ids)
+    assert "ls. " not in tokenizer.decode(cut.token_ids[:-1])
+    assert max(cut.offsets) <= len(cut.text)
+    (unmet,) = model.complete([Prompt(tokens=(7,))], Sampling(max_tokens=50, stop=("Cy",)))
+    assert unmet == whole
+
+
+def test_what_a_template_refuses_is_one_clear_sentence() -> None:
+    own = AutoTokenizer.from_pretrained(NANO_FOLDER)
+    own.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(ModelError, match=r"chat template of mine refuses these messages \(roles must alternate\)"):
+        LocalModel(Chain({}), own, name="mine").encode_chat([{"role": "user", "content": "x"}])
+
+
+def test_half_a_surrogate_pair_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(ModelError, match="half of a surrogate pair"):
+        LocalModel(Chain({}), tokenizer).encode_text("a\ud800")
+
+
+def test_what_a_server_asks_of_a_model(model: LocalModel, tokenizer: Any) -> None:
+    assert model.vocabulary == 2048
+    assert model.context_tokens == model.network.config.max_position_embeddings
+    assert not model.shows_tools
+    own = AutoTokenizer.from_pretrained(NANO_FOLDER)
+    own.chat_template = "{{ tools }}"
+    assert LocalModel(model.network, own).shows_tools
+    own.chat_template = None
+    assert not LocalModel(model.network, own).shows_tools
+    assert model.decode(model.encode_text("<|chunk|>Hi")) == "<|chunk|>Hi"
 
 
 def test_a_folder_is_loaded_and_speaks_without_a_word_of_transformers(

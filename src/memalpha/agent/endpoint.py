@@ -1,6 +1,7 @@
-"""A model behind an OpenAI-compatible server: POST {base_url}/chat/completions.
+"""A model behind an OpenAI-compatible server: messages go to {base_url}/chat/completions, token ids to /completions.
 
-Outages are retried, then raised. Token ids and log-probabilities are left out: servers do not tell them reliably.
+Outages are retried, then raised. Token ids and log-probabilities come with a completion when they are asked for and the
+server knows `return_token_ids`, as `memalpha serve-model` and vLLM do.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ from typing import Any, Self
 
 import httpx
 
+from memalpha.agent.endpoint_reply import read_reply
 from memalpha.agent.model import Completion, Prompt, Sampling
-from memalpha.agent.parsing import read_call, strip_thinking
 from memalpha.errors import ConfigError, ModelError
-from memalpha.records import ToolCall
 
 _RETRIED_STATUSES = frozenset({408, 409, 429})
 _FIRST_WAIT_SECONDS = 0.5
@@ -36,7 +36,7 @@ class EndpointModel:
     Close it, or use it in a `with` block.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- two say what to ask, the rest has defaults
         self,
         base_url: str,
         model: str,
@@ -45,6 +45,7 @@ class EndpointModel:
         timeout_seconds: float = 60.0,
         retries: int = 4,
         concurrency: int = 8,
+        token_ids: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -57,6 +58,7 @@ class EndpointModel:
             timeout_seconds: For one attempt, from sending to the last byte.
             retries: Further attempts after an outage, a timeout, or status 408, 409, 429 or 5xx.
             concurrency: Most requests in flight, over all threads that use this model.
+            token_ids: Ask for token ids and log-probabilities, and raise `ModelError` when the server tells none.
             transport: Replaces the network, for tests.
             sleep: Waits between attempts, for tests.
         """
@@ -67,7 +69,7 @@ class EndpointModel:
                 f"got concurrency {concurrency}, retries {retries}, timeout_seconds {timeout_seconds}; "
                 "expected at least 1, at least 0 and more than 0"
             )
-        url = httpx.URL(base_url.rstrip("/") + "/chat/completions")
+        url = httpx.URL(base_url.rstrip("/"))
         key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._model = model
@@ -75,6 +77,7 @@ class EndpointModel:
         self._key = key
         self._url = url
         self._shown_url = str(url.copy_with(userinfo=b""))
+        self._token_ids = token_ids
         self._timeout_seconds = timeout_seconds
         self._retries = retries
         self._sleep = sleep
@@ -95,8 +98,8 @@ class EndpointModel:
         """One completion for each prompt, in order; the first failure raises and drops what has not been sent."""
         if self._client.is_closed:
             raise ModelError(f"the model at {self._shown_url} has been closed; open a new one")
-        payloads = [self._payload(prompt, sampling, index) for index, prompt in enumerate(prompts)]
-        return list(self._pool.map(self._complete_one, payloads))
+        requests = [self._request(prompt, sampling, index) for index, prompt in enumerate(prompts)]
+        return list(self._pool.map(self._complete_one, requests))
 
     def close(self) -> None:
         """End the threads and the connections."""
@@ -113,15 +116,9 @@ class EndpointModel:
         """Close."""
         self.close()
 
-    def _payload(self, prompt: Prompt, sampling: Sampling, index: int) -> dict[str, Any]:
-        if not prompt.messages:
-            raise ModelError(
-                f"got a prompt of token ids, expected messages, since {self._shown_url} takes no tokens; "
-                "pass messages or sample with a local engine"
-            )
+    def _request(self, prompt: Prompt, sampling: Sampling, index: int) -> _Request:
         payload: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": message.role.value, "content": message.content} for message in prompt.messages],
             "temperature": sampling.temperature,
             "max_tokens": sampling.max_tokens,
         }
@@ -130,18 +127,26 @@ class EndpointModel:
             payload["seed"] = sampling.seed + index
         if sampling.stop:
             payload["stop"] = list(sampling.stop)
+        if self._token_ids:
+            payload["return_token_ids"] = True
+        if prompt.tokens is not None:
+            told = {"logprobs": 0} if self._token_ids else {}
+            return _Request(path="/completions", payload=payload | {"prompt": list(prompt.tokens)} | told)
+        payload["messages"] = [{"role": message.role.value, "content": message.content} for message in prompt.messages]
         if prompt.tools:
             payload["tools"] = [dict(tool) for tool in prompt.tools]
-        return payload
+        if self._token_ids:
+            payload["logprobs"] = True
+        return _Request(path="/chat/completions", payload=payload)
 
-    def _complete_one(self, payload: Mapping[str, Any]) -> Completion:
-        problem, asked_wait = "", 0.0
+    def _complete_one(self, request: _Request) -> Completion:
+        problem, asked_wait, url = "", 0.0, self._shown_url + request.path
         for attempt in range(self._retries + 1):
             if attempt:
                 self._sleep(max(asked_wait, backoff_seconds(attempt - 1, random.random())))
             asked_wait = 0.0
             try:
-                reply = self._post(payload)
+                reply = self._post(request)
             except httpx.TimeoutException:
                 problem = f"no answer within {self._timeout_seconds} s (raise timeout_seconds or lower the load)"
                 continue
@@ -149,19 +154,20 @@ class EndpointModel:
                 problem = f"{type(error).__name__}: {error} (check that the server runs and that base_url is right)"
                 continue
             if 200 <= reply.status < 300:
-                return self._completion(reply.body)
+                return self._completion(url, reply.body)
             problem = f"status {reply.status} ({self._mend(reply.status)}): {self._shown(reply.body)}"
             if reply.status < 500 and reply.status not in _RETRIED_STATUSES:
-                raise ModelError(f"{self._shown_url} gave {problem}")
+                raise ModelError(f"{url} gave {problem}")
             asked_wait = retry_after_seconds(reply.retry_after, datetime.now(UTC))
-        raise ModelError(f"{self._shown_url} failed {self._retries + 1} times, the last time with {problem}")
+        raise ModelError(f"{url} failed {self._retries + 1} times, the last time with {problem}")
 
-    def _post(self, payload: Mapping[str, Any]) -> _Reply:
+    def _post(self, request: _Request) -> _Reply:
         """One attempt; the deadline holds for the whole answer, since some servers trickle blanks to stay connected."""
         deadline = time.monotonic() + self._timeout_seconds
         body = bytearray()
-        content = json.dumps(payload).encode()
-        with self._client.stream("POST", self._url, content=content) as response:
+        content = json.dumps(request.payload).encode()
+        url = self._url.copy_with(path=self._url.path + request.path)
+        with self._client.stream("POST", url, content=content) as response:
             for piece in response.iter_bytes():
                 body += piece
                 if time.monotonic() > deadline:
@@ -170,24 +176,14 @@ class EndpointModel:
                 status=response.status_code, body=bytes(body), retry_after=response.headers.get("retry-after", "")
             )
 
-    def _completion(self, body: bytes) -> Completion:
+    def _completion(self, url: str, body: bytes) -> Completion:
         try:
-            choice = json.loads(body)["choices"][0]
-            message = choice["message"]
-            content = message.get("content")
-            if content is not None and not isinstance(content, str):
-                raise TypeError(f"content is {type(content).__name__}, not text")
-            calls = tuple(_native_call(call) for call in message.get("tool_calls") or ())
-            reason = choice.get("finish_reason")
+            return read_reply(json.loads(body), with_tokens=self._token_ids)
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{self._shown_url} gave status 200 with a malformed body ({type(error).__name__}: {error}), expected "
-                f"an OpenAI chat completion; check that base_url is of such a server: {self._shown(body)}"
+                f"{url} gave status 200 with a malformed body ({type(error).__name__}: {error}), expected an OpenAI "
+                f"completion; check that base_url is of such a server: {self._shown(body)}"
             ) from error
-        text, ended = strip_thinking(_writable(content or ""))
-        return Completion(
-            text=text, tool_calls=calls or None, finished=ended and reason not in ("length", "content_filter")
-        )
 
     def _mend(self, status: int) -> str:
         mends = {
@@ -203,6 +199,12 @@ class EndpointModel:
         """The start of a body for a message; servers may echo the key, which no log should hold."""
         text = " ".join(body.decode("utf-8", errors="replace").split())
         return (text.replace(self._key, "***") if self._key else text)[:_SHOWN_CHARACTERS] or "an empty body"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    path: str
+    payload: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,15 +230,3 @@ def retry_after_seconds(header: str, now: datetime) -> float:
             return 0.0
         seconds = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
     return min(_LONGEST_WAIT_SECONDS, max(0.0, seconds))
-
-
-def _native_call(call: Mapping[str, Any]) -> ToolCall:
-    function = call["function"]
-    arguments = function.get("arguments")
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return read_call(function.get("name"), arguments, _writable(text))
-
-
-def _writable(text: str) -> str:
-    """JSON may hold half a surrogate pair, where a server cut a token; UTF-8 files cannot."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -1,28 +1,26 @@
-"""A causal language model on this machine, sampled in batches: transformers for the network, our own decoding loop.
+"""A causal language model on this machine, sampled in batches.
 
-The loop keeps what training needs and `generate` hides: the ids that were sampled, with their log-probabilities under
-the distribution they were drawn from, the end-of-turn token included. Rows that have ended leave the batch. Importing
-this module needs the extra `train`; nothing below the trainer does so before a model is asked for.
+Prompts go through the model's own chat template and tokenizer, `agent/decoding.py` draws the tokens. Importing this
+module needs the extra `train`; nothing below the trainer does so before a model is asked for.
 
-Left out: beam search, top-p and top-k (a policy gradient needs the distribution itself), stop texts, and continuous
-batching.
+Left out of `complete`: top-p and top-k, since a policy gradient needs the distribution itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from safetensors import SafetensorError
-from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from memalpha.agent.decoding import Decoder, Row, Sample
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.parsing import strip_thinking
 from memalpha.agent.tokens import NANO_FOLDER, TokenCounter
@@ -34,15 +32,6 @@ SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
 _EXPECTED = (
     "expected a folder with config.json, weights and tokenizer, or the name of a shipped model (nano, nano-warm)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One prompt on its way."""
-
-    at: int
-    """Place in the call."""
-    ids: list[int]
 
 
 class LocalModel:
@@ -79,34 +68,80 @@ class LocalModel:
             )
         return TokenCounter(backend, name=self._name)
 
+    @property
+    def context_tokens(self) -> int | None:
+        """Most tokens of prompt and completion together, None when the network does not say."""
+        limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
+        return limit if isinstance(limit, int) and limit > 0 else None
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are, the first is 0."""
+        weight: Any = self.network.get_input_embeddings().weight
+        return len(weight)
+
+    @property
+    def shows_tools(self) -> bool:
+        """Whether the chat template has a place for the tools of a prompt."""
+        template = self.tokenizer.chat_template
+        return isinstance(template, str) and "tools" in template
+
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt by the tokenizer's own chat template, or as they were given."""
         if prompt.tokens is not None:
             return list(prompt.tokens)
-        messages = [{"role": message.role.value, "content": message.content} for message in prompt.messages]
-        tools: list[dict[Any, Any] | Callable[..., Any]] | None = [dict(tool) for tool in prompt.tools] or None
-        options: dict[str, Any] = {"enable_thinking": False} if "enable_thinking" in self._template() else {}
-        text = self.tokenizer.apply_chat_template(
-            messages, tools=tools, add_generation_prompt=True, tokenize=False, **options
+        return self.encode_chat(
+            [{"role": message.role.value, "content": message.content} for message in prompt.messages], prompt.tools
         )
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_chat(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
+        """The same for messages as chat templates know them, which may hold tool calls and their results.
+
+        Raises `ModelError` for messages that the template refuses, such as a system message that is not the first.
+        """
+        options: dict[str, Any] = {"enable_thinking": False} if "enable_thinking" in self._template() else {}
+        shown: list[dict[Any, Any] | Callable[..., Any]] | None = [dict(tool) for tool in tools] or None
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                tools=shown,
+                add_generation_prompt=True,
+                tokenize=False,
+                **options,
+            )
+        except TemplateError as error:
+            raise ModelError(
+                f"the chat template of {self._name} refuses these messages ({error}); send them as it expects"
+            ) from error
+        return self.encode_text(str(text), special_tokens=False)
+
+    def encode_text(self, text: str, *, special_tokens: bool = True) -> list[int]:
+        """Token ids of a text, with the special tokens that the tokenizer puts around one, or without."""
+        if not _is_unicode(text):
+            raise ModelError("the prompt holds half of a surrogate pair, which no tokenizer takes; mend the text")
+        return list(self.tokenizer(text, add_special_tokens=special_tokens)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens included."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def start(self, rows: Sequence[Row], generator: torch.Generator | None = None) -> Decoder:
+        """A group of rows to be stepped through; their number and length is the caller's care."""
+        return Decoder(self.network, rows, self._end_ids, generator)
 
     def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order; with a seed, the same batch gives the same completions."""
-        if sampling.stop:
-            raise ConfigError(
-                f"got the stop texts {sampling.stop}, which a local model does not know; leave stop empty"
-            )
-        rows = [_Row(at, self.encode(prompt)) for at, prompt in enumerate(prompts)]
-        rows.sort(key=lambda row: len(row.ids))
+        encoded = [self.encode(prompt) for prompt in prompts]
+        order = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
         generator = torch.Generator(device="cpu")
         if sampling.seed is None:
             generator.seed()
         else:
             generator.manual_seed(sampling.seed)
         found: dict[int, Completion] = {}
-        for batch in self._batches(rows, sampling.max_tokens):
-            found.update(self._complete_batch(batch, sampling, generator))
+        for batch in self._batches(order, [len(ids) + sampling.max_tokens for ids in encoded]):
+            completions = self._complete_batch([encoded[at] for at in batch], sampling, generator)
+            found.update(zip(batch, completions, strict=True))
         return [found[at] for at in range(len(prompts))]
 
     def _template(self) -> str:
@@ -115,48 +150,52 @@ class LocalModel:
             raise ConfigError(f"the tokenizer of {self._name} has no chat template; use a model that was made for chat")
         return template
 
-    def _batches(self, rows: list[_Row], max_tokens: int) -> list[list[_Row]]:
-        batches: list[list[_Row]] = []
-        for row in reversed(rows):
-            width = len(batches[-1][0].ids) + max_tokens if batches else 0
+    def _batches(self, order: list[int], tokens: list[int]) -> list[list[int]]:
+        """Places in the call, the longest first, in batches of bounded size."""
+        batches: list[list[int]] = []
+        for at in reversed(order):
+            width = tokens[batches[-1][0]] if batches else 0
             if not batches or (len(batches[-1]) + 1) * width > self._batch_tokens:
                 batches.append([])
-            batches[-1].append(row)
+            batches[-1].append(at)
         return batches
 
-    @torch.inference_mode()
     def _complete_batch(
-        self, rows: list[_Row], sampling: Sampling, generator: torch.Generator
-    ) -> dict[int, Completion]:
-        drawn, logprobs = _decode(self.network, rows, sampling, generator, self._end_ids())
-        self.tokens_sampled += sum(map(len, drawn))
-        completions = {}
-        for row, ids, probs in zip(rows, drawn, logprobs, strict=True):
-            ended = bool(ids) and ids[-1] in self._end_ids()
-            said = ids[:-1] if ended else ids
-            decoded = self._decoded(said)
-            text, closed = strip_thinking(decoded)
-            completions[row.at] = Completion(
-                text=text,
-                prompt_ids=tuple(row.ids),
-                token_ids=tuple(ids),
-                logprobs=tuple(probs),
-                offsets=(*self._offsets(said, text), *([len(text)] if ended else [])) if text == decoded else (),
-                finished=ended and closed,
-            )
-        return completions
+        self, prompts: list[list[int]], sampling: Sampling, generator: torch.Generator
+    ) -> list[Completion]:
+        rows = [Row(ids=ids, max_tokens=sampling.max_tokens, temperature=sampling.temperature) for ids in prompts]
+        samples = [Sample(self.decode, sampling.stop) for _ in rows]
+        decoder = self.start(rows, generator)
+        while decoder.alive:
+            for drawn in decoder.step():
+                if samples[drawn.row].take(drawn):
+                    decoder.drop(drawn.row)
+        self.tokens_sampled += sum(len(sample.drawn) for sample in samples)
+        return [self._completion(ids, sample) for ids, sample in zip(prompts, samples, strict=True)]
 
-    def _decoded(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
+    def _completion(self, prompt_ids: list[int], sample: Sample) -> Completion:
+        decoded = sample.finish()
+        text, closed = strip_thinking(decoded)
+        return Completion(
+            text=text,
+            prompt_ids=tuple(prompt_ids),
+            token_ids=tuple(drawn.token for drawn in sample.drawn),
+            logprobs=tuple(drawn.logprob for drawn in sample.drawn),
+            offsets=self.offsets(sample, text) if text == decoded else (),
+            finished=sample.finished and closed,
+        )
 
-    def _offsets(self, ids: list[int], text: str) -> list[int]:
-        """Where each token starts in the text; the tokens of one character all start where it does."""
-        pieces = [self._decoded([each]) for each in ids]
+    def offsets(self, sample: Sample, text: str) -> tuple[int, ...]:
+        """Where each token of a sample starts in its text; the tokens of one character all start where it does."""
+        ids = sample.said
+        pieces = [self.decode([each]) for each in ids]
         if "".join(pieces) == text:
-            return [end - len(piece) for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True)]
-        # Part of a character decodes to a mark that the whole text does not have at that place.
-        return [_agreeing(self._decoded(ids[:at]), text) for at in range(len(ids))]
+            starts = [end - len(piece) for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True)]
+        else:  # part of a character decodes to a mark that the whole text does not have at that place
+            starts = [_agreeing(self.decode(ids[:at]), text) for at in range(len(ids))]
+        return (*starts, *[len(text)] * (len(sample.drawn) - len(ids)))
 
+    @property
     def _end_ids(self) -> frozenset[int]:
         declared = self.network.generation_config.eos_token_id if self.network.generation_config else None
         ends = declared if isinstance(declared, list) else [declared]
@@ -169,68 +208,8 @@ def _agreeing(one: str, other: str) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _decode(
-    network: PreTrainedModel, rows: list[_Row], sampling: Sampling, generator: torch.Generator, end_ids: frozenset[int]
-) -> tuple[list[list[int]], list[list[float]]]:
-    """Sampled ids and their log-probabilities, row by row, up to and with the end token."""
-    ids_BL, mask_BL = _pad_left([row.ids for row in rows], network.device)
-    drawn: list[list[int]] = [[] for _ in rows]
-    logprobs: list[list[float]] = [[] for _ in rows]
-    live = list(range(len(rows)))
-    positions_BL = (mask_BL.cumsum(-1) - 1).clamp(min=0)
-    cache = None
-    for _ in range(sampling.max_tokens):
-        out = network(
-            input_ids=ids_BL,
-            attention_mask=mask_BL,
-            position_ids=positions_BL,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = out.past_key_values
-        next_B, logprobs_B = _draw(out.logits[:, -1].float(), sampling.temperature, generator)
-        for place, (token, logprob) in enumerate(zip(next_B.tolist(), logprobs_B.tolist(), strict=True)):
-            row = live[place]
-            if row < 0:
-                continue
-            drawn[row].append(token)
-            logprobs[row].append(logprob)
-            if token in end_ids:
-                live[place] = -1
-        if all(row < 0 for row in live):
-            break
-        if sum(row >= 0 for row in live) <= len(live) // 2 and len(live) > 8:
-            keep = torch.tensor([place for place, row in enumerate(live) if row >= 0], device=network.device)
-            cache.reorder_cache(keep)  # selects rows; unlike batch_select_indices it knows convolution states
-            next_B, mask_BL, positions_BL = next_B[keep], mask_BL[keep], positions_BL[keep]
-            live = [row for row in live if row >= 0]
-        ids_BL = next_B[:, None]
-        mask_BL = torch.cat([mask_BL, mask_BL.new_ones(len(live), 1)], dim=1)
-        positions_BL = positions_BL[:, -1:] + 1
-    return drawn, logprobs
-
-
-def _draw(logits_BV: Tensor, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Tokens [B] and their log-probabilities [B]; temperature 0 takes the likeliest and reports it at temperature 1."""
-    if temperature > 0:
-        logprobs_BV = torch.log_softmax(logits_BV / temperature, dim=-1)
-        next_B = torch.multinomial(logprobs_BV.exp().cpu(), 1, generator=generator)[:, 0].to(logits_BV.device)
-    else:
-        logprobs_BV = torch.log_softmax(logits_BV, dim=-1)
-        next_B = logits_BV.argmax(-1)
-    return next_B, logprobs_BV.gather(1, next_B[:, None])[:, 0]
-
-
-def _pad_left(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Ids [B, L] and mask [B, L], padded at the start."""
-    width = max(map(len, rows))
-    ids_BL = torch.zeros(len(rows), width, dtype=torch.long)
-    mask_BL = torch.zeros(len(rows), width, dtype=torch.long)
-    for at, ids in enumerate(rows):
-        ids_BL[at, width - len(ids) :] = torch.tensor(ids)
-        mask_BL[at, width - len(ids) :] = 1
-    return ids_BL.to(device), mask_BL.to(device)
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32") -> LocalModel:

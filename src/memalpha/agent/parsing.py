@@ -24,7 +24,7 @@ def parse_calls(text: str) -> list[ToolCall]:
     calls: list[ToolCall] = []
     start = text.find(OPEN)
     while start >= 0:
-        call, end = _block(text, start)
+        call, end = call_at(text, start)
         calls.append(call)
         start = text.find(OPEN, end)
     return calls
@@ -72,8 +72,11 @@ def strip_thinking(text: str) -> tuple[str, bool]:
     return "".join([*kept, rest]).strip(), True
 
 
-def _block(text: str, start: int) -> tuple[ToolCall, int]:
-    """The call of the block that opens at `start`, and where the block ends."""
+def call_at(text: str, start: int) -> tuple[ToolCall, int]:
+    """The call of the block that opens at `start`, and where the block ends.
+
+    A call without a problem stays as it is whatever text follows; a bad one may turn out well as the text grows.
+    """
     body = _after_space(text, start + len(OPEN))
     problem = _UNCLOSED
     try:

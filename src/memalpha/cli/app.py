@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 
 RUNS = Path("runs")
+LOOPBACK = "127.0.0.1"
+_TRAINING = ("torch", "transformers", "safetensors")
 
 Name = Annotated[str, typer.Option(help="The run is kept in runs/<name>; the same name resumes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as run.steps=60. May be repeated.")]
@@ -127,6 +129,30 @@ def show(
     show_episode(model, asked, budget=budget, threads=threads)
 
 
+@app.command(
+    name="serve-model",
+    epilog="Examples: **memalpha serve-model --port 8000**, **memalpha serve-model --model runs/demo --port 0**, "
+    "**memalpha serve-model --host 0.0.0.0 --api-key-env SERVER_KEY**",
+)
+def serve_model(
+    model: Model = "nano",
+    host: Annotated[str, typer.Option(help="Where to listen; the default lets nobody in from elsewhere.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one, which is printed.")] = 8000,
+    threads: Threads = 2,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds the key clients must send; none by default.")
+    ] = None,
+) -> None:
+    """Serve a model over the OpenAI protocol: chat completions with tools, completions, log-probabilities, streams.
+
+    Clients point their base URL at http://host:port/v1. Ctrl-C ends the requests on their way, then the server.
+    """
+    _need("serve,train", "fastapi", "uvicorn", *_TRAINING)
+    from memalpha.cli.serving import run_model_server
+
+    run_model_server(model, host=host, port=port, threads=threads, key_env=api_key_env)
+
+
 def main() -> None:
     """Run the command line; the only place where errors of this package are caught."""
     try:
@@ -140,12 +166,16 @@ def main() -> None:
 
 
 def _need_training() -> None:
+    _need("train", *_TRAINING)
+
+
+def _need(extras: str, *packages: str) -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"this command needs {missing[0]}, which is not installed; run: pip install 'memalpha[train]'"
+            f"this command needs {missing[0]}, which is not installed; run: pip install 'memalpha[{extras}]'"
         )
 
 
