@@ -49,6 +49,7 @@ THIRD_PARTY = {
     "uvicorn": ("serve",),
     "pydantic": ("serve",),
     "pydantic_core": ("serve",),
+    "datasets": ("data/hub.py",),
     "typer": ("cli",),
     "rich": ("cli", "evaluation/terminal.py"),
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import random
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from memalpha.errors import ConfigError
 from memalpha.records import Chunk, Episode, Question
@@ -46,6 +47,37 @@ def pack(
     text_of = [number for number, group in enumerate(groups) for _ in group]
     held = [range(text_of[start], text_of[end - 1] + 1) if start < end else range(0) for start, end in spans]
     return ["\n".join(group) for group in groups], held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A text of several passages, or of a part of one."""
+
+    text: str
+    passages: frozenset[int]
+    """Indices of the passages whose lines stand in it."""
+
+
+def fill(
+    passages: Sequence[Sequence[str]], least: int, most: int, count_tokens: Callable[[str], int], rng: random.Random
+) -> list[Filled]:
+    """Passages packed in order into texts whose size is drawn anew each time, `least` to `most` tokens.
+
+    A passage stays whole unless it alone is over `most`; a blank line stands between two. The size is a limit, passed
+    only by a passage that is longer than it.
+    """
+    pieces = [(at, text) for at, lines in enumerate(passages) for text in cut_lines(lines, most, count_tokens)]
+    filled: list[Filled] = []
+    start = 0
+    while start < len(pieces):
+        size = rng.randint(least, most)
+        total, end = count_tokens(pieces[start][1]), start + 1
+        while end < len(pieces) and total + (more := count_tokens(f"\n\n{pieces[end][1]}")) <= size:
+            total, end = total + more, end + 1
+        held = pieces[start:end]
+        filled.append(Filled(text="\n\n".join(text for _, text in held), passages=frozenset(at for at, _ in held)))
+        start = end
+    return filled
 
 
 def dated(texts: Sequence[str]) -> tuple[Chunk, ...]:
