@@ -1,10 +1,22 @@
 """Cutting passages at line ends, finding answers in them, and moving evidence along."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.data.passages import cut_lines, dated, expect_positive, holding, limit_chunks, pack, places
+from memalpha.data.passages import (
+    Filled,
+    cut_lines,
+    dated,
+    expect_positive,
+    fill,
+    holding,
+    limit_chunks,
+    pack,
+    places,
+)
 from memalpha.errors import ConfigError
 from memalpha.records import Chunk, Episode, Question
 
@@ -63,6 +75,36 @@ def test_evidence_is_where_an_answer_stands_or_all_that_was_given() -> None:
     assert holding(("Oslo", "Bergen"), texts, [3, 1, 0]) == (0, 3)
     assert holding(("Porto",), texts, {2, 1}) == (1, 2)
     assert holding(("Oslo",), texts, ()) == ()
+
+
+def filled(sizes: list[int], least: int, most: int, seed: int = 0) -> list[Filled]:
+    passages = [[f"p{at} " * size] for at, size in enumerate(sizes)]
+    return fill(passages, least, most, words, random.Random(seed))
+
+
+def test_passages_fill_texts_and_a_longer_one_is_cut() -> None:
+    found = filled([2, 2, 2, 7, 1], 5, 5)
+    assert [(sorted(each.passages), words(each.text)) for each in found] == [
+        ([0, 1], 4),
+        ([2], 2),
+        ([3], 5),
+        ([3, 4], 3),
+    ]
+    assert found[0].text == "p0 p0 \n\np1 p1 "
+
+
+def test_sizes_are_drawn_anew_for_each_text() -> None:
+    sizes = {words(each.text) for each in filled([1] * 400, 3, 9)[:-1]}
+    assert sizes == set(range(3, 10))
+
+
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 6), st.integers(0, 6), st.integers(0, 5))
+def test_nothing_is_lost_and_the_order_stays(sizes: list[int], least: int, more: int, seed: int) -> None:
+    found = filled(sizes, least, least + more, seed)
+    assert " ".join(each.text for each in found).split() == [f"p{at}" for at, n in enumerate(sizes) for _ in range(n)]
+    for each in found:
+        assert words(each.text) <= least + more
+        assert each.passages == {int(word[1:]) for word in each.text.split()}
 
 
 def test_chunks_are_a_day_apart() -> None:

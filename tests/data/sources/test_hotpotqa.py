@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memalpha.data.passages import places
-from memalpha.data.sources.hotpotqa import load
+from memalpha.data.sources import hotpotqa
+from memalpha.data.sources.hotpotqa import load, load_packed
 from memalpha.errors import ConfigError, EpisodeError
 from memalpha.metrics import score
 from memalpha.records import Chunk, Competency, Episode, Metric
@@ -179,6 +181,73 @@ def test_an_answer_that_the_limit_cuts_in_two_is_left_out(tmp_path: Path) -> Non
 def test_sizes_below_one_are_refused(tmp_path: Path, option: str) -> None:
     with pytest.raises(ConfigError, match=f"got {option}=0, expected at least 1"):
         list(load(tmp_path, **{option: 0}))  # type: ignore[arg-type]
+
+
+def chained(count: int) -> list[dict[str, Any]]:
+    """Questions with two supporting paragraphs of 60 words, one of them shared with the next question."""
+    filler = " ".join(["so"] * 52)
+    texts = {
+        f"Town {n}": [f"Town {n} has the river Elva{n}.", f"It lies there, {filler} far."] for n in range(count + 1)
+    }
+    return [
+        record(
+            f"Which river {n}?",
+            f"Elva{n}",
+            {f"Town {n}": texts[f"Town {n}"], f"Town {n + 1}": texts[f"Town {n + 1}"], "Other": ["Other towns."]},
+            [f"Town {n}", f"Town {n + 1}"],
+        )
+        for n in range(count)
+    ]
+
+
+def test_packed_episodes_hold_the_supporting_paragraphs_only(
+    tmp_path: Path, prove: Callable[..., list[Episode]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hotpotqa, "PACKED_LENGTH", 1500)
+    monkeypatch.setattr(hotpotqa, "PACKED_TOKENS", (100, 300))
+    episodes = prove(load_packed, write(tmp_path, chained(40)))
+    asked = [question.text for episode in episodes for question in episode.questions]
+    assert len(set(asked)) == len(asked) >= 30
+    for episode in episodes:
+        texts = [chunk.text for chunk in episode.chunks]
+        assert not any("Other" in text for text in texts)
+        towns = [line.split()[1] for chunk in episode.chunks for line in chunk.lines if line.startswith("Town")]
+        assert len(set(towns)) == len(towns)
+        for question in episode.questions:
+            n = int(question.text.split()[2][:-1])
+            assert all(any(f"Town {k} has" in texts[index] for index in question.evidence) for k in (n, n + 1))
+            assert len(question.evidence) <= 2
+
+
+def test_packed_episodes_of_few_questions_and_long_or_yes_no_golds_are_left_out(tmp_path: Path) -> None:
+    long = {"answer": "Town 0 has the river Elva0"}
+    assert len(list(load_packed(write(tmp_path, chained(10)), count_tokens=words))) == 1
+    assert list(load_packed(write(tmp_path, chained(9)), count_tokens=words)) == []
+    for change in (long, {"answer": "yes"}):
+        rows = chained(10)
+        rows[0] = {**rows[0], **change}
+        assert list(load_packed(write(tmp_path, rows), count_tokens=words)) == []
+
+
+def test_packed_questions_need_their_paragraphs_in_the_chunks_that_are_left(
+    tmp_path: Path, prove: Callable[..., list[Episode]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hotpotqa, "PACKED_TOKENS", (100, 120))  # one of 29 paragraphs a chunk
+    [episode] = prove(load_packed, write(tmp_path, chained(28)))
+    assert len(episode.chunks) == 20
+    assert 10 <= len(episode.questions) <= 19
+
+
+def test_the_packed_shape_is_the_papers() -> None:
+    assert (hotpotqa.PACKED_TOKENS, hotpotqa.PACKED_LENGTH) == ((100, 2048), 10_000)
+    assert (hotpotqa.PACKED_CHUNKS, hotpotqa.PACKED_ASKED) == (20, (10, 100))
+
+
+def test_real_file_packed(shared_data: Path, prove: Callable[..., list[Episode]]) -> None:
+    if not (shared_data / "hotpotqa" / "train_raw.jsonl.gz").is_file():
+        pytest.skip(f"no hotpotqa in {shared_data}")
+    episodes = prove(load_packed, shared_data / "hotpotqa" / "train_raw.jsonl.gz")
+    assert sum(len(episode.questions) for episode in episodes) > 30
 
 
 def without(key: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memalpha.data.passages import places
-from memalpha.data.sources.squad import load
+from memalpha.data.sources import squad
+from memalpha.data.sources.squad import load, load_packed
 from memalpha.errors import ConfigError, EpisodeError
 from memalpha.metrics import score
 from memalpha.records import Chunk, Competency, Episode, Metric, Question
@@ -210,6 +211,64 @@ def test_paragraphs_without_an_answerable_question_make_no_episode(tmp_path: Pat
 def test_sizes_below_one_are_refused(tmp_path: Path, option: str) -> None:
     with pytest.raises(ConfigError, match=f"got {option}=0, expected at least 1"):
         list(load(tmp_path, count_tokens=words, **{option: 0}))
+
+
+def article(count: int, asked: int = 6) -> list[dict[str, Any]]:
+    """Paragraphs of two lines and 108 words, each with short golds of its own, and one that is too long to be asked."""
+    filler = " ".join(["so"] * 99)
+    return [
+        {
+            "context": f"Paragraph {n} is blue{n}. Then {filler} it ends.",
+            "qas": [{"question": f"Colour {n} {k}?", "answers": [f"is blue{n}", f"blue{n}"]} for k in range(asked)]
+            + [{"question": f"Long {n}?", "answers": [f"Paragraph {n} is blue{n}. Then"]}],
+        }
+        for n in range(count)
+    ]
+
+
+def test_packed_episodes_hold_whole_paragraphs_in_order(
+    tmp_path: Path, prove: Callable[..., list[Episode]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(squad, "PACKED_TOKENS", (100, 400))
+    episodes = prove(load_packed, write(tmp_path, article(60)))
+    lines = [line for episode in episodes for chunk in episode.chunks for line in chunk.lines[1:-1]]
+    assert [line.split()[1] for line in lines[::2]] == [str(n) for n in range(60)][: len(lines) // 2]
+    assert all(len(episode.chunks) == 10 for episode in episodes[:-1])
+    sizes = {len(chunk.lines) // 2 - 1 for episode in episodes for chunk in episode.chunks}
+    assert sizes == {1, 2, 3}  # a size of 100 to 400 words has room for one to three paragraphs
+    for episode in episodes:
+        assert 50 <= len(episode.questions) <= 100
+        for question in episode.questions:
+            number = question.text.split()[1]
+            assert question.answers == (f"is blue{number}", f"blue{number}")
+            assert [f"Paragraph {number} " in chunk.text for chunk in episode.chunks].index(True) in question.evidence
+
+
+@pytest.mark.parametrize(("paragraphs", "asked", "episodes"), [(7, 6, 0), (8, 6, 1), (8, 5, 0), (9, 5, 1)])
+def test_packed_episodes_with_less_to_ask_are_left_out(
+    tmp_path: Path, paragraphs: int, asked: int, episodes: int
+) -> None:
+    # Each paragraph gives one more, whose gold is too long: 7 x 7 = 49, 8 x 7 = 56, 8 x 6 = 48, 9 x 6 = 54.
+    assert len(list(load_packed(write(tmp_path, article(paragraphs, asked)), count_tokens=words))) == episodes
+
+
+def test_packed_episodes_of_long_golds_are_left_out(tmp_path: Path) -> None:
+    rows = article(20, asked=1)  # 40 given, 20 of them short
+    assert list(load_packed(write(tmp_path, rows), count_tokens=words)) == []
+    rows = article(26, asked=1)  # 52 given, 26 of them short
+    assert list(load_packed(write(tmp_path, rows), count_tokens=words)) == []
+
+
+def test_the_packed_shape_is_the_papers() -> None:
+    assert (squad.PACKED_TOKENS, squad.PACKED_CHUNKS) == ((100, 2048), 10)
+    assert (squad.PACKED_GIVEN, squad.PACKED_ASKED) == (50, (30, 100))
+
+
+def test_real_file_packed(shared_data: Path, prove: Callable[..., list[Episode]]) -> None:
+    if not (shared_data / "xquad_en" / "train.jsonl.gz").is_file():
+        pytest.skip(f"no xquad_en in {shared_data}")
+    episodes = prove(load_packed, shared_data / "xquad_en" / "train.jsonl.gz")
+    assert sum(len(episode.questions) for episode in episodes) > 100
 
 
 GOOD = PARAGRAPHS[0]

@@ -13,11 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memalpha.agent.tokens import nano_counter
-from memalpha.data.passages import cut_lines, dated, expect_positive, places
-from memalpha.data.raw import checked, field, name_of, read_records
+from memalpha.data.answers import is_short
+from memalpha.data.exchange import exchange
+from memalpha.data.hub import HubSet, Place, name_of_place, read_place
+from memalpha.data.passages import cut_lines, dated, expect_positive, fill, places
+from memalpha.data.raw import checked, field, name_of
 from memalpha.errors import EpisodeError
 from memalpha.metrics import contains
 from memalpha.records import Episode, Question
+
+HUB = HubSet(name="hotpotqa/hotpot_qa", config="fullwiki")
+PACKED_TOKENS = (100, 2048)
+"""Least and most of a packed chunk, without its dressing."""
+PACKED_LENGTH = 10_000
+"""Tokens at which a packed episode takes no further question."""
+PACKED_CHUNKS = 20
+"""Of a packed episode at most."""
+PACKED_ASKED = (10, 100)
+"""Questions of a packed episode, at least and at most."""
 
 _YES_NO = frozenset({"yes", "no"})
 
@@ -84,6 +97,66 @@ def load(
             )
 
 
+def load_packed(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | None = None) -> Iterator[Episode]:
+    """Longer episodes of the supporting paragraphs only, many a chunk (arXiv:2509.25911); the same seed, the same ones.
+
+    What misleads in one question is what another one needs. Questions answered with yes or no are left out, and so are
+    golds over `SHORT_WORDS` words and episodes of fewer than ten questions. Not done here: the paper's filter of
+    questions that a model answers without the text (`memalpha.data.closed_book`).
+
+    Args:
+        place: As in `load`, or the hub.
+        seed: Decides which questions meet, the order of their paragraphs, the sizes of chunks and their dressing.
+        count_tokens: Counts for the sizes; None is the nano policy's tokenizer.
+    """
+    count = count_tokens or nano_counter()
+    rng = random.Random(seed)
+    asked = [each for each in read_asked(place) if not each.is_yes_no and is_short(each.answer)]
+    rng.shuffle(asked)
+    for number, group in enumerate(_groups(asked, count)):
+        paragraphs = {title: each.paragraphs[title] for each in reversed(group) for title in each.supporting}
+        titles = sorted(paragraphs)
+        rng.shuffle(titles)
+        filled = fill([paragraphs[title] for title in titles], *PACKED_TOKENS, count, rng)[:PACKED_CHUNKS]
+        texts = [each.text for each in filled]
+        held = {
+            title: [index for index, each in enumerate(filled) if at in each.passages]
+            for at, title in enumerate(titles)
+        }
+        placed = [question for each in group for question in _packed_question(each, texts, held)]
+        questions = tuple({question.text: question for question in placed}.values())
+        if len(questions) >= PACKED_ASKED[0]:
+            yield Episode(
+                id=f"{name_of_place(place)}:{seed}:{number}",
+                chunks=dated([exchange(text, rng) for text in texts]),
+                questions=tuple(rng.sample(questions, min(len(questions), PACKED_ASKED[1]))),
+                source="hotpotqa",
+            )
+
+
+def _groups(asked: Sequence[Asked], count_tokens: Callable[[str], int]) -> Iterator[list[Asked]]:
+    """Questions in order, until their supporting paragraphs reach the length of an episode."""
+    group: list[Asked] = []
+    titles: set[str] = set()
+    total = 0
+    for each in asked:
+        total += sum(count_tokens("\n".join(each.paragraphs[title])) for title in each.supporting - titles)
+        titles |= each.supporting
+        group.append(each)
+        if total >= PACKED_LENGTH:
+            yield group
+            group, titles, total = [], set(), 0
+    if group:
+        yield group
+
+
+def _packed_question(asked: Asked, texts: Sequence[str], held: dict[str, list[int]]) -> Iterator[Question]:
+    """The question when its answer stands in the chunks of its supporting paragraphs, all of which are there."""
+    evidence = sorted({index for title in asked.supporting for index in held[title]})
+    if all(held[title] for title in asked.supporting) and places(asked.answer, [texts[index] for index in evidence]):
+        yield Question(text=asked.text, answers=(asked.answer,), evidence=tuple(evidence))
+
+
 def _parts(lines: Sequence[str], max_tokens: int | None, count_tokens: Callable[[str], int] | None) -> list[str]:
     return ["\n".join(lines)] if max_tokens is None else cut_lines(lines, max_tokens, count_tokens or nano_counter())
 
@@ -96,9 +169,9 @@ def _questions(group: Sequence[Asked], texts: Sequence[str], chunks_of: dict[str
             yield Question(text=each.text, answers=(each.answer,), evidence=tuple(evidence))
 
 
-def read_asked(path: Path) -> Iterator[Asked]:
+def read_asked(place: Place) -> Iterator[Asked]:
     """The records that can be answered from their own supporting paragraphs."""
-    for where, record in read_records(path):
+    for where, record in read_place(place):
         text = field(record, "question", str, where).strip()
         answer = " ".join(field(record, "answer", str, where).split())
         paragraphs = {
