@@ -65,7 +65,7 @@ QUESTIONS: list[dict[str, Any]] = [
             "dialogues": [{"7_0_0#0": [asked("What was there?", "Orla&#39;s", " the  fog ")]}],
         }
     },
-    {"Unknown person": {"social_relationship": [], "events": [], "dialogues": []}},
+    {"Unknown person": {"events": []}},
 ]
 
 

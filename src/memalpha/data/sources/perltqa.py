@@ -105,7 +105,9 @@ def _chunks(memory: object, where: str) -> dict[str, Chunk]:
 
 def _questions(where: str, person: object, numbers: Mapping[str, int], texts: list[str]) -> Iterator[Question]:
     for section in _SECTIONS:
-        for index, group in enumerate(field(person, section, list, where)):
+        # Some persons have no question about one of them.
+        groups = checked(checked(person, dict, where).get(section, []), list, f"{where}: {section}")
+        for index, group in enumerate(groups):
             for name, asked in checked(group, dict, f"{where}: {section} {index}").items():
                 evidence = _evidence(name, numbers)
                 held = [texts[at] for at in evidence]
