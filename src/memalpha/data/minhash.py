@@ -1,0 +1,114 @@
+"""Texts that nearly repeat one another: MinHash over word n-grams (Broder 1997), candidates by bands, then counted.
+
+Two texts are near when most n-grams of the shorter one stand in the longer one. MinHash only proposes pairs; each pair
+is counted, so that what is reported is exact, and what is missed are pairs of very unlike length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memalpha.text import normalise
+
+NGRAM = 3
+"""Words."""
+NEAR = 0.8
+"""Share of the n-grams of the shorter text that the longer one has."""
+BANDS, ROWS = 20, 3
+"""Pairs whose Jaccard similarity is s are proposed with probability 1 - (1 - s^ROWS)^BANDS: 0.94 at a half."""
+
+_Keys = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two texts that are near, by their places in two lists."""
+
+    first: int
+    second: int
+
+
+def near_pairs(first: Sequence[str], second: Sequence[str]) -> Iterator[Pair]:
+    """The pairs of a text of the first list and one of the second that are near; texts under n words are near none.
+
+    Pairs come in order. Texts are compared after `memalpha.text.normalise`.
+    """
+    vocabulary: dict[str, int] = {}
+    grams = [_grams(text, vocabulary) for text in (*first, *second)]
+    held = [at for at, each in enumerate(grams) if each]
+    if not held:
+        return
+    keys = _band_keys([grams[at] for at in held])
+    places = np.array(held)
+    proposed: set[tuple[int, int]] = set()
+    is_first = places < len(first)
+    for band in keys:
+        proposed.update(_equal(band, places, is_first, len(first)))
+    for one, other in sorted(proposed):
+        small, large = sorted((grams[one], grams[len(first) + other]), key=len)
+        if len(small & large) >= NEAR * len(small):
+            yield Pair(first=one, second=other)
+
+
+def near_pairs_reference(first: Sequence[str], second: Sequence[str]) -> list[Pair]:
+    """Every pair counted; slow, and what `near_pairs` is measured by."""
+    vocabulary: dict[str, int] = {}
+    ones, others = ([_grams(text, vocabulary) for text in texts] for texts in (first, second))
+    return [
+        Pair(first=at, second=to)
+        for at, one in enumerate(ones)
+        for to, other in enumerate(others)
+        if one and other and len(one & other) >= NEAR * min(len(one), len(other))
+    ]
+
+
+def _grams(text: str, vocabulary: dict[str, int]) -> frozenset[int]:
+    """The n-grams as numbers: words by when they were first seen, so that nothing depends on the process."""
+    words = [vocabulary.setdefault(word, len(vocabulary)) for word in normalise(text).split()]
+    found = set()
+    for start in range(len(words) - NGRAM + 1):
+        gram = 0
+        for word in words[start : start + NGRAM]:
+            gram = (gram << 21) | word
+        found.add(gram & (2**64 - 1))
+    return frozenset(found)
+
+
+def _band_keys(grams: Sequence[frozenset[int]]) -> list[_Keys]:
+    """For each band one key a text [N]: equal where the least hashes of all its rows are."""
+    flat = np.array([gram for each in grams for gram in each], dtype=np.uint64)
+    starts = np.cumsum([0, *(len(each) for each in grams[:-1])])
+    rng = np.random.default_rng(0)
+    factors = rng.integers(1, 2**63, size=(BANDS, ROWS), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    keys: list[_Keys] = []
+    for band in factors:
+        key = np.zeros(len(grams), dtype=np.uint64)
+        for factor in band:
+            hashes = _mixed(flat * factor)
+            key = _mixed(key * np.uint64(0x9E3779B97F4A7C15) + np.minimum.reduceat(hashes, starts))
+        keys.append(key)
+    return keys
+
+
+def _mixed(values: _Keys) -> _Keys:
+    """Spread every bit over all others (the finaliser of MurmurHash3)."""
+    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    return values ^ (values >> np.uint64(33))
+
+
+def _equal(
+    keys: _Keys, places: NDArray[np.int64], is_first: NDArray[np.bool_], offset: int
+) -> Iterator[tuple[int, int]]:
+    """Pairs of a first and a second text with the same key."""
+    firsts, seconds = keys[is_first], keys[~is_first]
+    order = np.argsort(seconds, kind="stable")
+    seconds = seconds[order]
+    left, right = np.searchsorted(seconds, firsts, "left"), np.searchsorted(seconds, firsts, "right")
+    others = places[~is_first][order] - offset
+    for one, start, end in zip(places[is_first], left, right, strict=True):
+        for other in others[start:end]:
+            yield int(one), int(other)
