@@ -7,6 +7,7 @@ SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
 
 WITHOUT = {
     "__main__.py": "one call, run as `python -m memalpha` by tests/cli/test_app.py",
+    "data/leaks.py": "records, filled and counted by tests/data/test_contamination.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",

@@ -9,7 +9,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from memalpha.data.contamination import Leak, LeakKind, Report, asked_in, find_leaks, without_leaks
+from memalpha.data.contamination import asked_in, find_leaks, known_streams, without_leaks
+from memalpha.data.leaks import Leak, LeakKind, Report
 from memalpha.data.release import read_release
 from memalpha.records import Chunk, Competency, Episode, Metric, Question
 
@@ -139,6 +140,13 @@ def test_a_stream_is_known_when_half_of_its_lines_are(shared: int, known: bool) 
     assert report.shares == {("mine", "test"): shared / 10}
     assert [leak.kind for leak in report.leaks] == [LeakKind.STREAM] * known
     assert without_leaks([training], report) == ([] if known else [training])
+
+
+def test_streams_that_others_have_are_named_by_index() -> None:
+    same, other = ("\n".join(stream(first, 10)) for first in (0, 50))
+    episodes = [episode([text], [("Who?", "Ada")]) for text in (other, same, "Short.")]
+    assert known_streams(episodes, [episode(["\n".join(stream(4, 10))], [("What?", "x")])]) == {1}
+    assert known_streams(episodes, []) == set()
 
 
 def test_few_lines_make_no_known_stream() -> None:

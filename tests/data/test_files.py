@@ -1,7 +1,8 @@
-"""A file or a folder of any of three shapes becomes episodes; anything else one sentence that names file and line."""
+"""A file or a folder of any known shape becomes episodes; anything else one sentence that names file and line."""
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.data.files import Shape, load_episodes, tell_shape
+from memalpha.data.catalogue import SOURCES
+from memalpha.data.files import Shape, load_episodes, tell_line, tell_shape
+from memalpha.data.release import write_release
 from memalpha.data.sources import hotpotqa, squad
 from memalpha.errors import ConfigError, EpisodeError
 from memalpha.records import Chunk, Episode, Question, episode_to_json, read_episodes, write_episodes
@@ -36,8 +39,8 @@ HOTPOTQA = {
     "context": [["Tromso", ["Tromso lies north.", " Its river is the Elva."]]],
 }
 SHAPES_NAMED = (
-    "expected an episode (chunks, questions), SQuAD (data, paragraphs, or context and qas) "
-    "or HotpotQA (question, context, supporting_facts)"
+    "expected an episode (chunks, questions), a row of a release (chunks, questions_and_answers) or a record of squad, "
+    "hotpotqa, perltqa, longmemeval, nlu, trec, pubmed-rct, booksum, csabstruct, squality, qmsum or beam"
 )
 
 
@@ -106,6 +109,19 @@ def test_the_limit_of_a_chunk_holds_for_every_shape(tmp_path: Path) -> None:
         (HOTPOTQA, Shape.HOTPOTQA),
         ({"question": "?", "context": {}}, Shape.HOTPOTQA),
         ({"supporting_facts": []}, Shape.HOTPOTQA),
+        ({"chunks": "[]", "questions_and_answers": "[]", "data_source": "x"}, Shape.RELEASE),
+        ({"question": "?", "answer": "x", "haystack_sessions": []}, Shape.LONGMEMEVAL),
+        ({"meeting_transcripts": []}, Shape.QMSUM),
+        ({"chat": [], "probing_questions": {}}, Shape.BEAM),
+        ({"metadata": {}, "document": "x", "questions": []}, Shape.SQUALITY),
+        ({"abstract_id": 1, "sentences": [], "labels": []}, Shape.CSABSTRUCT),
+        ({"text": "x", "summary": [], "book_title": "y"}, Shape.BOOKSUM),
+        ({"chapter_path": "x", "summary_path": "y"}, Shape.BOOKSUM),
+        ({"text": "x", "coarse_label": 1, "fine_label": 2}, Shape.TREC),
+        ({"rasa_nlu_data": {}}, Shape.NLU),
+        ({"text": "x", "intent": "y", "entities": []}, Shape.NLU),
+        ({"text": "x", "scenario": "y", "label": 1}, Shape.NLU),
+        ({"text": "x", "labels": 2}, Shape.PUBMED_RCT),
         ({"paragraphs": [], "question": "?"}, None),
         ({"document": "x", "questions": []}, None),
         ({"data": "x"}, None),
@@ -119,6 +135,71 @@ def test_shapes(record: object, shape: Shape | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        ("###24293578", Shape.PUBMED_RCT),
+        ("\u00ef\u00bb\u00bf###24293578 ", Shape.PUBMED_RCT),
+        ("### A heading", None),
+        ("userid;answerid;scenario;intent;status", Shape.NLU),
+        ("userid,answerid,scenario,intent", None),
+        ("DESC:manner How did it go ?", Shape.TREC),
+        ("Note: this is text.", None),
+        ("", None),
+    ],
+)
+def test_lines(line: str, shape: Shape | None) -> None:
+    assert tell_line(line) is shape
+
+
+def test_every_source_has_a_shape() -> None:
+    assert {*SOURCES} == {shape.value for shape in Shape} - {"episode", "release"}
+
+
+def test_lines_of_text_are_read_as_the_data_set_they_are(tmp_path: Path) -> None:
+    files = {
+        "train_5500.label": "".join(f"NUM:count How many are {n} ?\n" for n in range(300)),
+        "train.txt.gz": "###1\n" + "".join(f"METHODS\tWe tried it {n} times .\n" for n in range(3000)),
+        "all.csv": "userid;answerid;scenario;intent;answer_normalised\n"
+        + "".join(f"1;2;alarm;set;wake me at {n}\n" for n in range(300)),
+        "mine.txt": json.dumps(episode_to_json(OWN)),
+    }
+    sources = {}
+    for name, text in files.items():
+        file = tmp_path / name
+        file.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        sources[name] = {episode.source for episode in load_episodes(file, count_tokens=words)}
+    assert sources == {
+        "train_5500.label": {"trec"},
+        "train.txt.gz": {"pubmed-rct"},
+        "all.csv": {"nlu"},
+        "mine.txt": {"diary"},
+    }
+    (tmp_path / "prose.txt").write_text("Once upon a time.\n", encoding="utf-8")
+    assert message(tmp_path / "prose.txt").startswith(f"{tmp_path / 'prose.txt'}:1: got text that is not JSON")
+
+
+def test_a_release_is_read_and_a_built_folder_stands_for_its_training_part(tmp_path: Path) -> None:
+    for name in ("train.parquet", "validation.parquet"):
+        write_release(tmp_path / name, [replace(OWN, id=name)])
+    assert load_episodes(tmp_path / "validation.parquet") == (replace(OWN, id="validation.parquet"),)
+    assert load_episodes(tmp_path) == (replace(OWN, id="train.parquet"),)
+    write_release(tmp_path / "more.parquet", [OWN])
+    assert load_episodes(tmp_path) == (replace(OWN, id="train.parquet"),)
+    (tmp_path / "validation.parquet").unlink()
+    assert [episode.id for episode in load_episodes(tmp_path)] == ["mine", "train.parquet"]
+
+
+def test_a_folder_of_perltqa_is_one_data_set(tmp_path: Path) -> None:
+    asked = [{"Question": f"Who {n}?", "Memory Anchors": [{"Ada": [0, 1]}]} for n in range(20)]
+    memory = {"Ada": {"events": {"1_0_0": {"summary": "Ada came.", "content": "Ada sang."}}, "dialogues": {}}}
+    write(tmp_path / "perltmem_en_v2.json", [memory])
+    write(tmp_path / "perltqa_en_v2.json", [{"Ada": {"events": [{"1_0_0": asked}]}}])
+    [episode] = load_episodes(tmp_path, max_tokens=2, count_tokens=words)
+    assert episode.source == "perltqa"
+    assert [chunk.text for chunk in episode.chunks] == ["Ada came.", "Ada sang."]
+
+
+@pytest.mark.parametrize(
     ("text", "got"),
     [
         ('\n{"text": "x", "label": 3}', "a record with the keys text, label"),
@@ -128,7 +209,7 @@ def test_shapes(record: object, shape: Shape | None) -> None:
         ("\n[[1]]", "a list"),
     ],
 )
-def test_another_shape_is_named_with_line_and_the_three_that_are_read(tmp_path: Path, text: str, got: str) -> None:
+def test_another_shape_is_named_with_line_and_those_that_are_read(tmp_path: Path, text: str, got: str) -> None:
     file = tmp_path / "other.jsonl"
     file.write_text(text, encoding="utf-8")
     place = f"{file}:2: item 0" if "[[" in text else f"{file}:2"
@@ -175,7 +256,8 @@ def test_paths_that_hold_nothing_are_named(tmp_path: Path) -> None:
     empty.write_text("\n", encoding="utf-8")
     assert message(absent).startswith(f"{absent}: got a path to nothing, expected a file or a folder of episodes")
     assert message(folder) == (
-        f"{folder}: got a folder without episodes, expected files ending with .jsonl, .jsonl.gz, .json, .json.gz"
+        f"{folder}: got a folder without episodes, expected files ending with "
+        ".jsonl, .jsonl.gz, .json, .json.gz, .parquet"
     )
     assert message(empty) == f"{empty}: got an empty file, {SHAPES_NAMED}; fill it or take it away"
     empty.write_text("[]", encoding="utf-8")

@@ -9,14 +9,18 @@ from memalpha.data.keywords import MOST, Rarity, keywords
 from memalpha.metrics import score
 from memalpha.records import Metric
 
-TEXT = "Old Captain Berg sailed his whaler, the Elva, north. Nils hid in the whaler. Fog came, and I'm told they sank."
-SUMMARY = "In fog, Captain Berg takes the Elva north. There Nils's whaler is lost, and the whaler of Captain Berg too."
+TEXT = (
+    "Old Captain Berg sailed his whaler, the Elva, north. Nils hid in the whaler. Fog came, and I'm told they sank. "
+    "The whaler was old, and north was fog."
+)
+SUMMARY = "In fog, Captain Berg takes the Elva north. There Nils's whaler sank, and a ship of Captain Berg too."
 
 
-def test_names_come_first_then_telling_words_by_how_often_and_how_rare() -> None:
-    others = [SUMMARY, "They sailed north again.", "He went north.", "North it is, they say.", "Lost.", "Lost.", "", ""]
-    # 8 summaries: a word tells something when at most two have it; "north" stands in four, "there" is not in the text.
-    assert keywords(SUMMARY, TEXT, Rarity(others)) == ("Captain Berg", "Elva", "Nils", "whaler")
+def test_names_come_first_then_what_the_text_says_often_and_others_do_not() -> None:
+    others = [TEXT, *["They sailed north again."] * 3, "It sank.", "", "", ""]
+    # Of eight texts at most two may have a telling word: "north" is in four, "sank" in two, "whaler" in one and there
+    # three times. "There" and "ship" are not in the text, "fog" is too short.
+    assert keywords(SUMMARY, TEXT, Rarity(others)) == ("Captain Berg", "Elva", "Nils", "whaler", "sank")
 
 
 def test_rarity_is_the_inverse_document_frequency() -> None:
@@ -27,16 +31,20 @@ def test_rarity_is_the_inverse_document_frequency() -> None:
     assert [rarity.telling(word) for word in ("fog", "sea")] == [False, True]
 
 
-def test_a_lone_summary_has_keywords_too() -> None:
-    found = keywords("The whaler sank.", "A whaler sank in fog.", Rarity(["The whaler sank."]))
-    assert found == ("sank", "whaler")
+def test_a_lone_text_has_keywords_too_and_two_are_too_few() -> None:
+    text = "A whaler sank in fog, near land."
+    assert keywords("The whaler sank near it.", text, Rarity([text])) == ("near", "sank", "whaler")
+    assert keywords("The whaler sank.", text, Rarity([text])) == ()
 
 
-def test_what_opens_a_sentence_is_no_name_and_neither_are_headings_and_i() -> None:
-    summary = "Whales sing. So I'm told by The Great Big White Heading Here. And I saw Orla’s boat."
-    text = "Whales sing, I saw. The Great Big White Heading Here. Orla’s boat; Orla sails."
-    assert keywords(summary, text, Rarity([""] * 9))[0] == "Orla"
-    assert "The Great" not in " ".join(keywords(summary, text, Rarity([""] * 9)))
+def test_what_opens_a_sentence_is_no_name_and_neither_are_headings_letters_and_i() -> None:
+    summary = (
+        "Whales sing. So I'm told by The Great Big White Heading Here. And I saw Orla’s boat with D and Elva, Nils."
+    )
+    text = "Whales sing, I saw. The Great Big White Heading Here. Orla’s boat; Orla and D sail. Elva. Nils."
+    found = keywords(summary, text, Rarity([""] * 9))
+    assert found[:3] == ("Orla", "Elva", "Nils")
+    assert not {"I", "D", "Whales", "The"} & set(found)
 
 
 def test_there_is_an_end() -> None:

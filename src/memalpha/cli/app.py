@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from memalpha.data.leaks import LeakPolicy
 from memalpha.errors import ConfigError, MemalphaError, MissingExtraError
 
 app = typer.Typer(
@@ -18,6 +19,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+data_app = typer.Typer(
+    help="Build training sets from public data, and look for what they give away of tests.", no_args_is_help=True
+)
+app.add_typer(data_app, name="data")
 
 RUNS = Path("runs")
 LOOPBACK = "127.0.0.1"
@@ -151,6 +157,68 @@ def serve_model(
     from memalpha.cli.serving import run_model_server
 
     run_model_server(model, host=host, port=port, threads=threads, key_env=api_key_env)
+
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A folder of data sets, one folder each (squad/, nlu/ ...): sources and tests are found in it."
+    ),
+]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(help="A test that must not be given away: a file or folder of episodes, such as MemoryAgentBench."),
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source", help="One source and its file, such as trec=train_5500.label, or trec=hub. May be repeated."
+    ),
+]
+
+
+@data_app.command(name="build", epilog="Example: **memalpha data build datasets --out built --leaks drop**")
+def build_data(
+    folder: Folder = None,
+    out: Annotated[Path, typer.Option(help="A new folder for both parts and the card.")] = Path("built"),
+    sources: Sources = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="Training episodes of a source at most: 100, or nlu=50. May be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides episodes, split and order.")] = 42,
+    against: Against = None,
+    leaks: Annotated[LeakPolicy, typer.Option(help="What to do with what gives a test away.")] = LeakPolicy.REFUSE,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="A tokenizer.json to count with; the nano policy's if left out.")
+    ] = None,
+) -> None:
+    """Merge training sources into one set, split by a seed and compared with every test that is there.
+
+    Writes train.parquet and validation.parquet in the table of the published data, and README.md, which says what is in
+    them. A set that gives a test away is refused unless told otherwise.
+    """
+    from memalpha.cli.data import Asked, run_build
+
+    asked = Asked(folder=folder, sources=sources or (), against=against or (), seed=seed)
+    run_build(asked, out, limits=limit or (), leaks=leaks, tokenizer=tokenizer)
+
+
+@data_app.command(
+    name="check", epilog="Example: **memalpha data check train.parquet --against memoryagentbench.parquet**"
+)
+def check_data(
+    episodes: Annotated[Path, typer.Argument(help="A file of training episodes.")],
+    against: Against = None,
+    folder: Annotated[
+        Path | None, typer.Option("--data", help="A folder of data sets whose tests are all tried.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides how a test is built that is built here.")] = 42,
+) -> None:
+    """Tell what a training set gives away of tests; ends with status 1 when it gives away anything."""
+    from memalpha.cli.data import Asked, run_check
+
+    if run_check(episodes, Asked(folder=folder, sources=(), against=against or (), seed=seed)):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from memalpha.data.leaks import Leak, LeakKind, Report
 from memalpha.data.minhash import near_pairs
 from memalpha.records import Episode, Metric, Question
 from memalpha.text import normalise, sentences
@@ -32,47 +32,6 @@ _SAMPLE = re.compile(
     r"(?:(?:sample|sentence|text|utterance|question)\s*:\s*)?(?P<text>.*?)\s*(?:[;,|]?\s*labels?\s*:\s*\S+)?",
     re.IGNORECASE,
 )
-
-
-class LeakKind(StrEnum):
-    """How a training episode gives a test away."""
-
-    SAME_QUESTION = "same question"
-    SAME_ANSWER = "same question and answer but for case, articles and punctuation"
-    NEAR_QUESTION = "nearly the same question"
-    TOLD = "tells a sample that the test asks about"
-    STREAM = "is a stream of the test"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
-    """One finding."""
-
-    kind: LeakKind
-    episode: int
-    """Index of the training episode."""
-    source: str
-    """Of the training episode."""
-    test: str
-    """The name of what is given away."""
-    text: str
-    """Question or line of the training episode, as it stands; of a stream its first telling line."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """All findings."""
-
-    leaks: tuple[Leak, ...]
-    """In the order of the training episodes."""
-    shares: Mapping[tuple[str, str], float]
-    """By source and test: mean share of the telling lines of an episode that stand in a stream of the test."""
-    tests: Mapping[str, int]
-    """Questions of each test."""
-
-    def counts(self) -> Counter[tuple[str, str, LeakKind]]:
-        """How many leaks there are, by source, test and kind."""
-        return Counter((leak.source, leak.test, leak.kind) for leak in self.leaks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +59,7 @@ class _Lines:
     """The lines of one stream."""
 
     samples: dict[str, str]
-    """Lines as they stand, by what is left of them without the form of a sample, normalised."""
+    """Labelled samples as they stand, by what is left without their form, normalised; none where no label is asked."""
     telling: dict[str, str]
     """Sentences as they stand, normalised, of at least `TELLING_WORDS` words."""
 
@@ -109,29 +68,32 @@ def find_leaks(training: Sequence[Episode], tests: Mapping[str, Sequence[Episode
     """Compare all questions and lines of a training set with those of each test."""
     asked = [_asked(episode) for episode in training]
     lines = [_lines(episode) for episode in training]
-    leaks: list[Leak] = []
-    shares: dict[tuple[str, str], float] = {}
-    for name, episodes in tests.items():
-        known = [each for episode in episodes for each in _asked(episode)]
-        leaks += (_leak(training, at, name, kind, text) for at, kind, text in _asked_again(asked, known))
-        leaks += (_leak(training, at, name, LeakKind.TOLD, text) for at, text in _told(lines, known))
-        known_lines = {line for episode in episodes for line in _lines(episode).telling}
-        by_episode = _known_shares(lines, known_lines)
-        for at, share in enumerate(by_episode):
-            if share >= KNOWN_STREAM and len(lines[at].telling) >= TELLING_LINES:
+    known = {name: [each for episode in episodes for each in _asked(episode)] for name, episodes in tests.items()}
+    leaks = [
+        *(_leak(training, at, name, kind, text) for at, name, kind, text in _asked_again(asked, known)),
+        *(_leak(training, at, name, LeakKind.TOLD, text) for at, name, text in _told(lines, known)),
+    ]
+    told = {name: {line for each in episodes for line in _lines(each).telling} for name, episodes in tests.items()}
+    by_test = _known_shares(lines, told)
+    for name, shares in by_test.items():
+        for at, share in enumerate(shares):
+            if _is_known(share, lines[at]):
                 leaks.append(_leak(training, at, name, LeakKind.STREAM, next(iter(lines[at].telling.values()))))
-        for source in sorted({episode.source for episode in training}):
-            own = [share for share, episode in zip(by_episode, training, strict=True) if episode.source == source]
-            shares[source, name] = sum(own) / len(own)
     return Report(
         leaks=tuple(sorted(leaks, key=lambda leak: leak.episode)),
-        shares=shares,
-        tests={name: sum(len(episode.questions) for episode in episodes) for name, episodes in tests.items()},
+        shares={
+            (source, name): _mean(
+                [share for share, each in zip(shares, training, strict=True) if each.source == source]
+            )
+            for name, shares in by_test.items()
+            for source in sorted({each.source for each in training})
+        },
+        tests={name: len(questions) for name, questions in known.items()},
     )
 
 
 def without_leaks(training: Sequence[Episode], report: Report) -> list[Episode]:
-    """The training set without what the report names: questions, told samples, known streams, and what is left empty."""
+    """The training set without what the report names: questions, told samples, known streams and what is left empty."""
     found: dict[int, dict[LeakKind, set[str]]] = defaultdict(lambda: defaultdict(set))
     for leak in report.leaks:
         found[leak.episode][leak.kind].add(leak.text)
@@ -156,59 +118,101 @@ def _without(episode: Episode, leaks: Mapping[LeakKind, set[str]]) -> Episode | 
 
 def asked_in(training: Sequence[Episode], test: Sequence[Episode]) -> set[tuple[int, str]]:
     """Which questions of a training set a test asks as well: index of the episode and text."""
-    known = [each for episode in test for each in _asked(episode)]
-    found = _asked_again([_asked(episode) for episode in training], known)
-    return {(at, text) for at, _, text in found}
+    known = {"": [each for episode in test for each in _asked(episode)]}
+    return {(at, text) for at, _, _, text in _asked_again([_asked(episode) for episode in training], known)}
+
+
+def known_streams(episodes: Sequence[Episode], others: Sequence[Episode]) -> set[int]:
+    """Which episodes have a stream that is one of the others', by index."""
+    lines = [_lines(episode) for episode in episodes]
+    shares = _known_shares(lines, {"": {line for other in others for line in _lines(other).telling}})[""]
+    return {at for at, share in enumerate(shares) if _is_known(share, lines[at])}
+
+
+def _is_known(share: float, lines: _Lines) -> bool:
+    return share >= KNOWN_STREAM and len(lines.telling) >= TELLING_LINES
 
 
 def _leak(training: Sequence[Episode], at: int, test: str, kind: LeakKind, text: str) -> Leak:
     return Leak(kind=kind, episode=at, source=training[at].source, test=test, text=text)
 
 
-def _asked_again(asked: Sequence[Sequence[_Asked]], known: Sequence[_Asked]) -> Iterator[tuple[int, LeakKind, str]]:
-    """Each question of a training episode that the test asks as well, once, by the plainest kind."""
-    generic = _generic(each for some in asked for each in some) | _generic(known)
-    by_core: dict[str, list[_Asked]] = defaultdict(list)
-    for each in known:
-        by_core[each.core].append(each)
-    cores = sorted({each.core for some in asked for each in some if _tells(each.core)})
-    others = sorted(core for core in by_core if _tells(core))
-    near: dict[str, list[_Asked]] = defaultdict(list)
-    for pair in near_pairs(cores, others):
-        near[cores[pair.first]].extend(by_core[others[pair.second]])
+def _asked_again(
+    asked: Sequence[Sequence[_Asked]], known: Mapping[str, Sequence[_Asked]]
+) -> Iterator[tuple[int, str, LeakKind, str]]:
+    """Each question of a training episode that a test asks as well, once for each test, by the plainest kind."""
+    own = _generic(each for some in asked for each in some)
+    generic = {name: own | _generic(some) for name, some in known.items()}
+    by_core: dict[str, list[tuple[str, _Asked]]] = defaultdict(list)
+    for name, some in known.items():
+        for other in some:
+            by_core[other.core].append((name, other))
+    near = _near({each.core for some in asked for each in some}, by_core)
     for at, some in enumerate(asked):
         for each in some:
-            same = [other for other in by_core[each.core] if each.core not in generic or each.agrees(other)]
-            if any(each.text == other.text for other in same):
-                yield at, LeakKind.SAME_QUESTION, each.text
-            elif any(each.agrees(other) for other in same):
-                yield at, LeakKind.SAME_ANSWER, each.text
-            elif any(each.agrees(other) for other in near[each.core]):
-                yield at, LeakKind.NEAR_QUESTION, each.text
+            kinds: dict[str, LeakKind] = {}
+            for name, other in by_core.get(each.core, ()):
+                if each.text == other.text and (each.core not in generic[name] or each.agrees(other)):
+                    kinds[name] = LeakKind.SAME_QUESTION
+                elif each.agrees(other):
+                    kinds.setdefault(name, LeakKind.SAME_ANSWER)
+            for name, other in (pair for core in near[each.core] for pair in by_core[core]):
+                if each.agrees(other):
+                    kinds.setdefault(name, LeakKind.NEAR_QUESTION)
+            yield from ((at, name, kind, each.text) for name, kind in kinds.items())
 
 
 def _generic(asked: Iterable[_Asked]) -> set[str]:
-    """Questions whose golds depend on the stream, such as "What is the plot?": there the golds have to agree as well."""
+    """Questions whose golds hang on the stream, such as "What is the plot?": there the golds have to agree as well."""
     first: dict[str, _Asked] = {}
     return {each.core for each in asked if not each.agrees(first.setdefault(each.core, each))}
 
 
-def _told(lines: Sequence[_Lines], known: Sequence[_Asked]) -> Iterator[tuple[int, str]]:
-    """Lines of training streams that are samples which the test asks about."""
-    wanted = sorted({each.core for each in known if not each.golds})
-    samples = sorted({sample for each in lines for sample in each.samples if _tells(sample)})
-    near = {samples[pair.first] for pair in near_pairs(samples, list(filter(_tells, wanted)))}
-    held = near.union(wanted)
+def _told(lines: Sequence[_Lines], known: Mapping[str, Sequence[_Asked]]) -> Iterator[tuple[int, str, str]]:
+    """Lines of training streams that are samples which a test asks about."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for name, some in known.items():
+        for other in some:
+            if not other.golds:
+                wanted[other.core].add(name)
+    near = _near({sample for each in lines for sample in each.samples}, wanted)
     for at, each in enumerate(lines):
-        yield from ((at, line) for sample, line in each.samples.items() if sample in held)
+        for sample, line in each.samples.items():
+            names = wanted.get(sample, set()).union(*(wanted[core] for core in near[sample]))
+            yield from ((at, name, line) for name in sorted(names))
 
 
-def _known_shares(lines: Sequence[_Lines], known: set[str]) -> list[float]:
-    """For each stream the share of its telling lines that the test's streams have, or nearly."""
-    unknown = sorted({line for each in lines for line in each.telling} - known)
-    near = {unknown[pair.first] for pair in near_pairs(unknown, sorted(known))}
-    held = near | known
-    return [sum(line in held for line in each.telling) / max(1, len(each.telling)) for each in lines]
+def _known_shares(lines: Sequence[_Lines], known: Mapping[str, set[str]]) -> dict[str, list[float]]:
+    """For each test the share of the telling lines of each stream that its streams have, or nearly."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for name, held in known.items():
+        for line in held:
+            names[line].add(name)
+    near = _near({line for each in lines for line in each.telling} - names.keys(), names)
+    shares: dict[str, list[float]] = {name: [] for name in known}
+    for each in lines:
+        found = Counter(
+            name
+            for line in each.telling
+            for name in names.get(line, set()).union(*(names[other] for other in near[line]))
+        )
+        for name in known:
+            shares[name].append(found[name] / max(1, len(each.telling)))
+    return shares
+
+
+def _near(texts: Iterable[str], others: Iterable[str]) -> dict[str, list[str]]:
+    """Those of the others that are near to each text, of the texts that tell something; no text is near to itself."""
+    first, second = sorted(filter(_tells, texts)), sorted(filter(_tells, others))
+    near: dict[str, list[str]] = defaultdict(list)
+    for pair in near_pairs(first, second):
+        if first[pair.first] != second[pair.second]:
+            near[first[pair.first]].append(second[pair.second])
+    return near
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _asked(episode: Episode) -> list[_Asked]:
@@ -245,10 +249,12 @@ def _common(words: Sequence[Sequence[str]], most: int) -> int:
 def _lines(episode: Episode) -> _Lines:
     samples: dict[str, str] = {}
     telling: dict[str, str] = {}
+    learning = any(question.metric is Metric.LABEL for question in episode.questions)
     for chunk in episode.chunks:
         for line in chunk.lines:
             match = _SAMPLE.fullmatch(line)
-            samples.setdefault(normalise(match["text"] if match else line), line)
+            if learning and match:
+                samples.setdefault(normalise(match["text"]), line)
             for sentence in sentences(line) if not line.startswith(_HEADER) else ():
                 normal = normalise(sentence)
                 if _tells(normal):

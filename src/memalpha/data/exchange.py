@@ -5,9 +5,14 @@ The sentences around the text say nothing about it. They are what a writer has t
 
 from __future__ import annotations
 
+import datetime
 import random
 from collections.abc import Sequence
 
+from memalpha.records import Chunk
+
+FIRST_DAY = datetime.date(2024, 1, 1)
+"""Of every stream that has no dates of its own."""
 OPENINGS = (
     "I read this today:",
     "This is what I came across:",
@@ -84,3 +89,10 @@ REPLIES = (
 def exchange(text: str, rng: random.Random, *, openings: Sequence[str] = OPENINGS) -> str:
     """The text between an opening and a reply drawn at random, each on a line of its own."""
     return f"<User>{rng.choice(openings)}\n{text}\n<Assistant>{rng.choice(REPLIES)}"
+
+
+def read_over_days(texts: Sequence[str], rng: random.Random) -> tuple[Chunk, ...]:
+    """One long text as chunks that are one to three days apart, each dressed as an exchange."""
+    days = [FIRST_DAY]
+    days.extend(days[-1] + datetime.timedelta(days=rng.randint(1, 3)) for _ in texts[1:])
+    return tuple(Chunk(text=exchange(text, rng), time=day.isoformat()) for text, day in zip(texts, days, strict=True))

@@ -1,6 +1,7 @@
-"""Episodes from a file or a folder, whatever of three shapes it holds: our own, SQuAD or HotpotQA.
+"""Episodes from a file or a folder, whatever it holds: our own, a release, or a public data set in its published shape.
 
-The first record tells the shape, not the name. Left out: options of single data sets; call their `load` for these.
+The first record tells the shape, not the name. Left out: options of single data sets, for which their `load` is called,
+and data sets that cannot be told by a record, for which `memalpha.data.catalogue` has the loader.
 """
 
 from __future__ import annotations
@@ -10,27 +11,63 @@ from enum import StrEnum
 from pathlib import Path
 
 from memalpha.agent.tokens import nano_counter
+from memalpha.data.catalogue import SOURCES
 from memalpha.data.passages import expect_positive, limit_chunks
-from memalpha.data.raw import name_of, read_records
-from memalpha.data.sources import hotpotqa, squad
+from memalpha.data.raw import name_of, read_lines, read_records
+from memalpha.data.release import episode_from_row
+from memalpha.data.sources import hotpotqa, perltqa, squad, trec
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode, episode_from_json
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 """Which files of a folder are read; a file that is named itself may end as it likes."""
-
-_EXPECTED = (
-    "an episode (chunks, questions), SQuAD (data, paragraphs, or context and qas) "
-    "or HotpotQA (question, context, supporting_facts)"
-)
+PARTS = ("train.parquet", "validation.parquet")
+"""A folder that holds both is a built set, and stands for the first: validation is not trained on."""
 
 
 class Shape(StrEnum):
-    """What the records of a file are."""
+    """What the records of a file are; all but the first two are named as in `SOURCES`."""
 
     EPISODE = "episode"
+    RELEASE = "release"
     SQUAD = "squad"
     HOTPOTQA = "hotpotqa"
+    PERLTQA = "perltqa"
+    LONGMEMEVAL = "longmemeval"
+    NLU = "nlu"
+    TREC = "trec"
+    PUBMED_RCT = "pubmed-rct"
+    BOOKSUM = "booksum"
+    CSABSTRUCT = "csabstruct"
+    SQUALITY = "squality"
+    QMSUM = "qmsum"
+    BEAM = "beam"
+
+
+_TEXTS = (".txt", ".label", ".csv")
+"""Data sets in lines of text end so, before .gz."""
+_MARK = "\u00ef\u00bb\u00bf"
+"""A byte order mark, read as Latin-1."""
+_KEYS: tuple[tuple[frozenset[str], Shape], ...] = (
+    (frozenset({"chunks", "questions_and_answers"}), Shape.RELEASE),
+    (frozenset({"haystack_sessions"}), Shape.LONGMEMEVAL),
+    (frozenset({"meeting_transcripts"}), Shape.QMSUM),
+    (frozenset({"chat", "probing_questions"}), Shape.BEAM),
+    (frozenset({"metadata", "document", "questions"}), Shape.SQUALITY),
+    (frozenset({"sentences", "labels"}), Shape.CSABSTRUCT),
+    (frozenset({"text", "summary"}), Shape.BOOKSUM),
+    (frozenset({"chapter_path", "summary_path"}), Shape.BOOKSUM),
+    (frozenset({"text", "coarse_label"}), Shape.TREC),
+    (frozenset({"rasa_nlu_data"}), Shape.NLU),
+    (frozenset({"text", "intent"}), Shape.NLU),
+    (frozenset({"text", "scenario", "label"}), Shape.NLU),
+    (frozenset({"text", "labels"}), Shape.PUBMED_RCT),
+)
+"""What a record has that has all of these keys; the first one counts."""
+_EXPECTED = (
+    "an episode (chunks, questions), a row of a release (chunks, questions_and_answers) or a record of "
+    f"{', '.join(list(SOURCES)[:-1])} or {list(SOURCES)[-1]}"
+)
 
 
 def load_episodes(
@@ -40,7 +77,7 @@ def load_episodes(
 
     Args:
         path: A file, or a folder whose files end with one of `SUFFIXES`; folders inside it are not read.
-        seed: Decides how SQuAD and HotpotQA are packed into episodes; our own are read as they are.
+        seed: Decides how public data sets are made into episodes; our own are read as they are.
         max_tokens: Limit of one chunk, longer ones are cut at sentence ends; None leaves it to the data set.
         count_tokens: Counts for that limit; None is the nano policy's tokenizer.
 
@@ -65,6 +102,9 @@ def tell_shape(record: object) -> Shape | None:
     if not isinstance(record, dict):
         return None
     keys, context = record.keys(), record.get("context")
+    for needed, shape in _KEYS:
+        if needed <= keys:
+            return shape
     if "chunks" in keys or ("questions" in keys and keys <= {"id", "source", "questions"}):
         return Shape.EPISODE
     if "supporting_facts" in keys or ("question" in keys and isinstance(context, list | dict)):
@@ -74,10 +114,20 @@ def tell_shape(record: object) -> Shape | None:
     return Shape.SQUAD if nested or "qas" in keys or (asks_itself and isinstance(context, str)) else None
 
 
+def tell_line(line: str) -> Shape | None:
+    """What the first line of a text says about it; None for anything else."""
+    line = line.removeprefix(_MARK)
+    if line.startswith("###") and line[3:].strip().isdecimal():
+        return Shape.PUBMED_RCT
+    if line.split(";")[:4] == ["userid", "answerid", "scenario", "intent"]:
+        return Shape.NLU
+    return Shape.TREC if trec.LINE.fullmatch(line) else None
+
+
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise EpisodeError(f"{path}: got a path to nothing, expected a file or a folder of episodes; check the path")
-    if not path.is_dir():
+    if not path.is_dir() or perltqa.is_perltqa(path):
         return [path]
     try:
         names = sorted(each for each in path.iterdir() if each.name.endswith(SUFFIXES) and each.is_file())
@@ -86,34 +136,53 @@ def _files(path: Path) -> list[Path]:
     found = [each for each in names if not each.name.startswith(".")]
     if not found:
         raise EpisodeError(f"{path}: got a folder without episodes, expected files ending with {', '.join(SUFFIXES)}")
-    return found
+    return [path / PARTS[0]] if {*PARTS} <= {each.name for each in found} else found
 
 
 def _read(
     file: Path, seed: int, max_tokens: int | None, count_tokens: Callable[[str], int] | None
 ) -> Iterator[Episode]:
-    first = next(read_records(file), None)
-    if first is None:
-        raise EpisodeError(f"{file}: got an empty file, expected {_EXPECTED}; fill it or take it away")
-    where, record = first
-    match tell_shape(record):
-        case Shape.EPISODE:
-            return _own(file, max_tokens, count_tokens)
+    shape = _shape(file)
+    match shape:
         case Shape.SQUAD:
             limit = squad.MAX_CHUNK_TOKENS if max_tokens is None else max_tokens
             return squad.load(file, seed=seed, max_chunk_tokens=limit, count_tokens=count_tokens)
         case Shape.HOTPOTQA:
             return hotpotqa.load(file, seed=seed, max_chunk_tokens=max_tokens, count_tokens=count_tokens)
-    raise EpisodeError(f"{where}: got {_described(record)}, expected {_EXPECTED}; convert it to one of them")
+        case Shape.EPISODE:
+            episodes = (episode_from_json(record, where=where) for where, record in read_records(file))
+        case Shape.RELEASE:
+            episodes = (episode_from_row(row, where=where, name=file.name) for where, row in read_records(file))
+        case _:
+            return _limited(SOURCES[shape].load(file, seed=seed, count_tokens=count_tokens), max_tokens, count_tokens)
+    return _limited(episodes, max_tokens, count_tokens)
 
 
-def _own(file: Path, max_tokens: int | None, count_tokens: Callable[[str], int] | None) -> Iterator[Episode]:
-    for where, record in read_records(file):
-        episode = episode_from_json(record, where=where)
-        if max_tokens is None:
-            yield episode
-        else:
-            yield limit_chunks(episode, max_tokens, count_tokens or nano_counter())
+def _limited(
+    episodes: Iterator[Episode], max_tokens: int | None, count_tokens: Callable[[str], int] | None
+) -> Iterator[Episode]:
+    if max_tokens is None:
+        return episodes
+    count = count_tokens or nano_counter()
+    return (limit_chunks(episode, max_tokens, count) for episode in episodes)
+
+
+def _shape(file: Path) -> Shape:
+    if file.is_dir():
+        return Shape.PERLTQA
+    is_text = file.name.removesuffix(".gz").endswith(_TEXTS)
+    first = next(read_lines(file, encoding="latin-1") if is_text else read_records(file), None)
+    if first is None:
+        raise EpisodeError(f"{file}: got an empty file, expected {_EXPECTED}; fill it or take it away")
+    where, found = first
+    # A text may also hold JSON Lines under another name.
+    shape = tell_line(found) if is_text and isinstance(found, str) else tell_shape(found)
+    if shape is None and is_text:
+        where, found = next(read_records(file))
+        shape = tell_shape(found)
+    if shape is None:
+        raise EpisodeError(f"{where}: got {_described(found)}, expected {_EXPECTED}; convert it to one of them")
+    return shape
 
 
 def _described(record: object) -> str:

@@ -1,7 +1,7 @@
 """Keywords of a reference summary, by rule: what arXiv:2509.25911 has a language model list.
 
-Names come before other telling words, and a word tells the more, the fewer other summaries have it. Each keyword stands
-in the text that was summarised, so that a memory which kept that text can name it.
+Names come before other telling words; a word tells the more, the more often the text has it and the fewer other texts
+do. Each keyword stands in the text that was summarised, so that a memory which kept that text can name it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from memalpha.text import normalise, sentences
 
-MOST = 12
-"""Keywords of one summary at most."""
+FEWEST, MOST = 3, 12
+"""Keywords of one summary; fewer say too little of an answer."""
 SHORTEST = 4
 """Letters of a keyword that is no name."""
 COMMON = 4
-"""A word that more than one in so many summaries have tells nothing."""
+"""A word that more than one in so many texts have tells nothing."""
+TEXTS = 1000
+"""Texts whose words are counted at most."""
 
 _WORD = re.compile(r"[^\W_][\w'’-]*|[^\w\s]")
 _NAME_WORDS = 3
@@ -26,11 +29,11 @@ _NAME_WORDS = 3
 
 
 class Rarity:
-    """How few of some summaries have a word."""
+    """How few of some texts have a word."""
 
-    def __init__(self, summaries: Iterable[str]) -> None:
-        """Count in how many of them each word stands."""
-        words = [set(normalise(summary).split()) for summary in summaries]
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Count in how many of the first `TEXTS` each word stands."""
+        words = [set(normalise(text).split()) for text in islice(texts, TEXTS)]
         self._held = Counter(word for each in words for word in each)
         self._count = len(words)
 
@@ -44,16 +47,16 @@ class Rarity:
 
 
 def keywords(summary: str, text: str, rarity: Rarity) -> tuple[str, ...]:
-    """Names and telling words of the summary that stand in the text as well, the most telling first, each once."""
-    held = f" {normalise(text)} "
-    names = [name for name in _names(summary) if f" {normalise(name)} " in held]
+    """Names and telling words of the summary that stand in the text too, most telling first; none if there are few."""
+    held = normalise(text)
+    counts = Counter(held.split())
+    names = [name for name in _names(summary) if f" {normalise(name)} " in f" {held} "]
     named = {word for name in names for word in normalise(name).split()}
-    counts = Counter(
-        word for word in normalise(summary).split() if len(word) >= SHORTEST and word.isalpha() and word not in named
-    )
-    words = [word for word in counts if rarity.telling(word) and f" {word} " in held]
-    words.sort(key=lambda word: (-counts[word] * rarity(word), word))
-    return tuple([*names, *words][:MOST])
+    given = {word for word in normalise(summary).split() if len(word) >= SHORTEST and word.isalpha()} - named
+    words = [word for word in given if rarity.telling(word) and word in counts]
+    words.sort(key=lambda word: (-math.log1p(counts[word]) * rarity(word), word))
+    found = tuple([*names, *words][:MOST])
+    return found if len(found) >= FEWEST else ()
 
 
 def _names(summary: str) -> list[str]:
@@ -72,6 +75,7 @@ def _runs(words: Sequence[str]) -> Iterator[str]:
         if word[:1].isupper() and word.split("'")[0].split("’")[0] != "I":
             run.append(word.removesuffix("'s").removesuffix("’s"))
             continue
-        if 0 < len(run) <= _NAME_WORDS:
-            yield " ".join(run)
+        name = " ".join(run)
+        if len(run) <= _NAME_WORDS and len(name) > 1:
+            yield name
         run = []

@@ -12,12 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memalpha.text import normalise
-
-NGRAM = 3
-"""Words."""
 NEAR = 0.8
-"""Share of the n-grams of the shorter text that the longer one has."""
+"""Share of the n-grams, of three words each, of the shorter text that the longer one has."""
 BANDS, ROWS = 20, 3
 """Pairs whose Jaccard similarity is s are proposed with probability 1 - (1 - s^ROWS)^BANDS: 0.94 at a half."""
 
@@ -35,7 +31,7 @@ class Pair:
 def near_pairs(first: Sequence[str], second: Sequence[str]) -> Iterator[Pair]:
     """The pairs of a text of the first list and one of the second that are near; texts under n words are near none.
 
-    Pairs come in order. Texts are compared after `memalpha.text.normalise`.
+    Pairs come in order. Words are compared as they stand: normalise before.
     """
     vocabulary: dict[str, int] = {}
     grams = [_grams(text, vocabulary) for text in (*first, *second)]
@@ -44,11 +40,8 @@ def near_pairs(first: Sequence[str], second: Sequence[str]) -> Iterator[Pair]:
         return
     keys = _band_keys([grams[at] for at in held])
     places = np.array(held)
-    proposed: set[tuple[int, int]] = set()
-    is_first = places < len(first)
-    for band in keys:
-        proposed.update(_equal(band, places, is_first, len(first)))
-    for one, other in sorted(proposed):
+    proposed = np.concatenate([_equal(band, places, len(first)) for band in keys])
+    for one, other in np.unique(proposed, axis=0).tolist():
         small, large = sorted((grams[one], grams[len(first) + other]), key=len)
         if len(small & large) >= NEAR * len(small):
             yield Pair(first=one, second=other)
@@ -68,14 +61,8 @@ def near_pairs_reference(first: Sequence[str], second: Sequence[str]) -> list[Pa
 
 def _grams(text: str, vocabulary: dict[str, int]) -> frozenset[int]:
     """The n-grams as numbers: words by when they were first seen, so that nothing depends on the process."""
-    words = [vocabulary.setdefault(word, len(vocabulary)) for word in normalise(text).split()]
-    found = set()
-    for start in range(len(words) - NGRAM + 1):
-        gram = 0
-        for word in words[start : start + NGRAM]:
-            gram = (gram << 21) | word
-        found.add(gram & (2**64 - 1))
-    return frozenset(found)
+    words = [vocabulary.setdefault(word, len(vocabulary)) for word in text.split()]
+    return frozenset(a << 42 | b << 21 | c for a, b, c in zip(words, words[1:], words[2:], strict=False))
 
 
 def _band_keys(grams: Sequence[frozenset[int]]) -> list[_Keys]:
@@ -100,15 +87,14 @@ def _mixed(values: _Keys) -> _Keys:
     return values ^ (values >> np.uint64(33))
 
 
-def _equal(
-    keys: _Keys, places: NDArray[np.int64], is_first: NDArray[np.bool_], offset: int
-) -> Iterator[tuple[int, int]]:
-    """Pairs of a first and a second text with the same key."""
-    firsts, seconds = keys[is_first], keys[~is_first]
-    order = np.argsort(seconds, kind="stable")
-    seconds = seconds[order]
-    left, right = np.searchsorted(seconds, firsts, "left"), np.searchsorted(seconds, firsts, "right")
-    others = places[~is_first][order] - offset
-    for one, start, end in zip(places[is_first], left, right, strict=True):
-        for other in others[start:end]:
-            yield int(one), int(other)
+def _equal(keys: _Keys, places: NDArray[np.int64], offset: int) -> NDArray[np.int64]:
+    """Pairs [N, 2] of a first and a second text with the same key, by their places in the two lists."""
+    is_first = places < offset
+    order = np.argsort(keys[~is_first], kind="stable")
+    seconds = keys[~is_first][order]
+    left, right = (np.searchsorted(seconds, keys[is_first], side) for side in ("left", "right"))
+    sizes = right - left
+    ones = np.repeat(places[is_first], sizes)
+    within = np.arange(len(ones)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    others = places[~is_first][order][np.repeat(left, sizes) + within] - offset
+    return np.stack([ones, others], axis=1)

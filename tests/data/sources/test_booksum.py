@@ -15,16 +15,18 @@ from memalpha.data.sources.booksum import load
 from memalpha.errors import EpisodeError
 from memalpha.records import Competency, Episode, Metric
 
-WORDS = "ship fog whale storm".split()
+NOUNS = ("ship sail anchor mast", "whale fin oil bone", "storm rain hail wind", "town port house quay")
 
 
 def chapter(number: int, sentences: int = 60) -> str:
     """Sentences of six words, the line broken in the middle of each."""
-    return " ".join(f"Captain Berg{number} saw the\nold {WORDS[n % 4]}." for n in range(sentences))
+    nouns = NOUNS[number].split()
+    return " ".join(f"Captain Berg{number} saw the\nold {nouns[n % 4]}." for n in range(sentences))
 
 
 def summary(number: int) -> str:
-    return f"In it, Captain Berg{number} sees a whale{'s' * (number % 2)} in the fog."
+    first, _, _, last = NOUNS[number].split()
+    return f"In it, Captain Berg{number} sees a {first} and another {last}."
 
 
 ROWS: list[dict[str, Any]] = [
@@ -58,7 +60,7 @@ def test_chapters_are_read_over_days_and_summarised_at_the_end(
     assert [episode.id for episode in episodes] == [f"train.jsonl.gz:3:{n}" for n in range(4)]  # the twin is left out
     for number, episode in enumerate(episodes):
         lines = [line for chunk in episode.chunks for line in chunk.lines[1:-1]]
-        assert lines == [f"Captain Berg{number} saw the old {WORDS[n % 4]}." for n in range(60)]
+        assert lines == [f"Captain Berg{number} saw the old {NOUNS[number].split()[n % 4]}." for n in range(60)]
         assert len(episode.chunks) == 6  # 360 words
         days = [int(str(chunk.time)[8:]) for chunk in episode.chunks]
         assert days[0] == 1
@@ -66,7 +68,8 @@ def test_chapters_are_read_over_days_and_summarised_at_the_end(
         [question] = episode.questions
         assert question.text == f"Please summarise what I read from 2024-01-01 to {episode.chunks[-1].time}."
         assert (question.metric, question.competency) == (Metric.KEYWORDS, Competency.LONG_RANGE_UNDERSTANDING)
-        assert question.answers[0] == f"Captain Berg{number}"
+        first, _, _, last = NOUNS[number].split()
+        assert question.answers == (f"Captain Berg{number}", *sorted([first, last]))
         assert question.evidence == tuple(range(6))
 
 

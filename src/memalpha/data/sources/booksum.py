@@ -7,7 +7,6 @@ rule (`memalpha.data.keywords`). Left out: all summaries of a text but the first
 
 from __future__ import annotations
 
-import datetime
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -15,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memalpha.agent.tokens import nano_counter
-from memalpha.data.exchange import exchange
+from memalpha.data.exchange import read_over_days
 from memalpha.data.hub import HubSet, Place, name_of_place, read_place
 from memalpha.data.keywords import Rarity, keywords
 from memalpha.data.passages import cut_lines
 from memalpha.data.raw import checked, field
 from memalpha.errors import EpisodeError
-from memalpha.records import Chunk, Competency, Episode, Metric, Question
+from memalpha.records import Competency, Episode, Metric, Question
 from memalpha.text import sentences
 
 HUB = HubSet(name="ubaada/booksum-complete-cleaned", config="chapters")
@@ -30,7 +29,6 @@ CHUNKS = (5, 20)
 """Of an episode, at least and at most."""
 QUESTION = "Please summarise what I read from {first} to {last}."
 
-_FIRST_DAY = datetime.date(2024, 1, 1)
 _FOLDERS = ("all_chapterized_books", "finished_summaries")
 """Where the authors' alignments point to, below a folder of their machine."""
 
@@ -52,12 +50,12 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
     count = count_tokens or nano_counter()
     rng = random.Random(seed)
     chapters = list(_read(place))
-    rarity = Rarity(chapter.summary for chapter in chapters)
+    rarity = Rarity(chapter.text for chapter in chapters)
     for number, chapter in enumerate(chapters):
         texts = cut_lines(sentences(chapter.text), CHUNK_TOKENS, count)
         found = keywords(chapter.summary, chapter.text, rarity)
         if CHUNKS[0] <= len(texts) <= CHUNKS[1] and found:
-            chunks = tuple(_read_over_days(texts, rng))
+            chunks = read_over_days(texts, rng)
             question = Question(
                 text=QUESTION.format(first=chunks[0].time, last=chunks[-1].time),
                 answers=found,
@@ -68,13 +66,6 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
             yield Episode(
                 id=f"{name_of_place(place)}:{seed}:{number}", chunks=chunks, questions=(question,), source="booksum"
             )
-
-
-def _read_over_days(texts: list[str], rng: random.Random) -> Iterator[Chunk]:
-    day = _FIRST_DAY
-    for text in texts:
-        yield Chunk(text=exchange(text, rng), time=day.isoformat())
-        day += datetime.timedelta(days=rng.randint(1, 3))
 
 
 def _read(place: Place) -> Iterator[_Chapter]:

@@ -155,4 +155,7 @@ def _messages(asked: object, group: str, where: str) -> list[int]:
     if isinstance(given, dict):
         lists = [field(given, key, list, f"{where}: source_chat_ids") for key in given if group in ("", key)]
         given = [id for ids in lists for id in ids]
-    return [checked(id, int, f"{where}: source_chat_ids") for id in checked(given, list, f"{where}: source_chat_ids")]
+    ids = checked(given, list, f"{where}: source_chat_ids")
+    # Messages that belong to one step of an order stand in a list of their own.
+    flat = [id for each in ids for id in (each if isinstance(each, list) else [each])]
+    return [checked(id, int, f"{where}: source_chat_ids") for id in flat]
