@@ -13,7 +13,7 @@ from rich.table import Table
 
 from memalpha.agent.tokens import load_counter, nano_counter
 from memalpha.data import build as building
-from memalpha.data.build import Plan, known_source, sources_in, tests_in
+from memalpha.data.build import Plan, known_source, sources_in, suites_in
 from memalpha.data.card import COLUMNS, card, cells, leak_cells, refuse_filled, write_set
 from memalpha.data.catalogue import SOURCES
 from memalpha.data.contamination import find_leaks
@@ -54,7 +54,7 @@ class Asked:
 
     def tests(self, progress: building.Progress) -> dict[str, tuple[Episode, ...]]:
         """The suites in the folder, and the files that were named."""
-        found = tests_in(self.folder, seed=self.seed, progress=progress) if self.folder else {}
+        found = suites_in(self.folder, seed=self.seed, progress=progress) if self.folder else {}
         for number, path in enumerate(self.against):
             progress(f"reading the test {path.name}", number, len(self.against))
             found[str(path)] = load_episodes(path, seed=self.seed)

@@ -90,13 +90,14 @@ def sources_in(folder: Path) -> dict[str, list[Place]]:
     for name, source in SOURCES.items():
         for each in folders:
             if each.name == name or each.name.startswith((f"{name}_", f"{name}-")):
-                places = sorted({file for pattern in source.files for file in each.glob(pattern)})
+                files = {file for pattern in source.files for file in each.glob(pattern)}
+                places = sorted(files) if source.files else [each]
                 if places:
                     found.setdefault(name, []).extend(places)
     return found
 
 
-def tests_in(folder: Path, *, seed: int = 0, progress: Progress | None = None) -> dict[str, tuple[Episode, ...]]:
+def suites_in(folder: Path, *, seed: int = 0, progress: Progress | None = None) -> dict[str, tuple[Episode, ...]]:
     """All suites whose files lie below a folder of data sets, with every question that they can ask."""
     names = [name for name, suite in SUITES.items() if all((folder / file).exists() for file in suite.files)]
     found = {}

@@ -45,7 +45,7 @@ class Source:
     metric: Metric
     """Of most of its questions."""
     files: tuple[str, ...]
-    """What its training files are called, or "." for the folder itself."""
+    """What its training files are called; none where their folder is read as one."""
     licence: str
     paper: str
     hub: HubSet | None = None
@@ -83,7 +83,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
             load=perltqa.load,
             competency=Competency.ACCURATE_RETRIEVAL,
             metric=Metric.KEYWORDS,
-            files=(".",),
+            files=(),
             licence="CC BY-NC 4.0",
             paper="arXiv:2402.16288",
         ),
