@@ -40,7 +40,8 @@ HOTPOTQA = {
 }
 SHAPES_NAMED = (
     "expected an episode (chunks, questions), a row of a release (chunks, questions_and_answers) or a record of squad, "
-    "hotpotqa, perltqa, longmemeval, nlu, trec, pubmed-rct, booksum, csabstruct, squality, qmsum or beam"
+    "hotpotqa, perltqa, longmemeval, nlu, trec, pubmed-rct, booksum, csabstruct, squality, qmsum, beam or "
+    "memoryagentbench"
 )
 
 
@@ -111,6 +112,7 @@ def test_the_limit_of_a_chunk_holds_for_every_shape(tmp_path: Path) -> None:
         ({"supporting_facts": []}, Shape.HOTPOTQA),
         ({"chunks": "[]", "questions_and_answers": "[]", "data_source": "x"}, Shape.RELEASE),
         ({"question": "?", "answer": "x", "haystack_sessions": []}, Shape.LONGMEMEVAL),
+        ({"context": "x", "questions": [], "answers": [], "metadata": {}}, Shape.MEMORYAGENTBENCH),
         ({"meeting_transcripts": []}, Shape.QMSUM),
         ({"chat": [], "probing_questions": {}}, Shape.BEAM),
         ({"metadata": {}, "document": "x", "questions": []}, Shape.SQUALITY),
@@ -152,7 +154,19 @@ def test_lines(line: str, shape: Shape | None) -> None:
 
 
 def test_every_source_has_a_shape() -> None:
-    assert {*SOURCES} == {shape.value for shape in Shape} - {"episode", "release"}
+    assert {*SOURCES} == {shape.value for shape in Shape} - {"episode", "release", "memoryagentbench"}
+
+
+def test_the_authors_table_of_memoryagentbench_is_read(tmp_path: Path) -> None:
+    row = {
+        "context": "Orla lives in Oslo. Nils lives in Porto.",
+        "questions": ["Where does Orla live?"],
+        "answers": [["Oslo", "oslo"]],
+        "metadata": {"source": "ruler_qa1_197K"},
+    }
+    [episode] = load_episodes(write(tmp_path / "rows.jsonl", [row]), max_tokens=4, count_tokens=words)
+    assert episode.source == "memoryagentbench"
+    assert [chunk.text for chunk in episode.chunks] == ["Orla lives in Oslo.", "Nils lives in Porto."]
 
 
 def test_lines_of_text_are_read_as_the_data_set_they_are(tmp_path: Path) -> None:

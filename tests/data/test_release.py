@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pyarrow
 import pytest
+from datasets import load_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -158,6 +160,22 @@ def test_the_reference_is_told_a_name_it_knows_and_golds_in_its_shape(
     assert row["data_source"] == name
     assert json.loads(str(row["questions_and_answers"]))[0]["answer"] == gold
     assert episode_from_row(row, where="f: row 0").questions == (question,)
+
+
+def test_the_reference_reads_our_files_as_it_reads_its_own(tmp_path: Path) -> None:
+    """By its two ways: a data frame for evaluation, a data set for training; both parse the JSON of two columns."""
+    file = tmp_path / "own.parquet"
+    write_release(file, [OWN])
+    frame = pandas.read_parquet(file)
+    assert frame["data_source"].tolist() == ["ttl_train"]
+    rows = [dict(frame.iloc[0])]
+    cache = tmp_path / "cache"
+    rows.extend(load_dataset("parquet", data_files=str(file), split="train", cache_dir=str(cache)))
+    for row in rows:
+        assert len(json.loads(row["chunks"])) == row["num_chunks"] == 3
+        [asked] = json.loads(row["questions_and_answers"])
+        assert (asked["question"], asked["answer"]) == ("Sample: wake us; which label?", "3")
+        assert json.loads(row["metadata"])["memalpha"]["source"] == "nlu"
 
 
 def test_our_own_come_back_whole(tmp_path: Path) -> None:

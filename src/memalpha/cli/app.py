@@ -33,7 +33,10 @@ Name = Annotated[str, typer.Option(help="The run is kept in runs/<name>; the sam
 Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as run.steps=60. May be repeated.")]
 Model = Annotated[str, typer.Option(help="nano, nano-warm, a run folder, or the folder of a causal language model.")]
 Data = Annotated[
-    str, typer.Option(help='"world", or a file or folder of episodes (JSONL), SQuAD or HotpotQA; .gz is read as well.')
+    str,
+    typer.Option(
+        help='"world", or a file or folder: episodes (JSONL, Parquet) or a data set as published; .gz is read too.'
+    ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; no more than there are free cores.")]
 
@@ -178,7 +181,7 @@ Sources = Annotated[
 
 
 @data_app.command(name="build", epilog="Example: **memalpha data build datasets --out built --leaks drop**")
-def build_data(
+def build_data(  # noqa: PLR0913 -- each argument is an option of the command line
     folder: Folder = None,
     out: Annotated[Path, typer.Option(help="A new folder for both parts and the card.")] = Path("built"),
     sources: Sources = None,
@@ -191,6 +194,10 @@ def build_data(
     tokenizer: Annotated[
         Path | None, typer.Option(help="A tokenizer.json to count with; the nano policy's if left out.")
     ] = None,
+    closed_book: Annotated[
+        str | None,
+        typer.Option(help="name=URL of a model: what it answers with nothing to read is not asked."),
+    ] = None,
 ) -> None:
     """Merge training sources into one set, split by a seed and compared with every test that is there.
 
@@ -200,7 +207,7 @@ def build_data(
     from memalpha.cli.data import Asked, run_build
 
     asked = Asked(folder=folder, sources=sources or (), against=against or (), seed=seed)
-    run_build(asked, out, limits=limit or (), leaks=leaks, tokenizer=tokenizer)
+    run_build(asked, out, limits=limit or (), leaks=leaks, tokenizer=tokenizer, closed_book=closed_book)
 
 
 @data_app.command(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from memalpha.agent.endpoint import EndpointModel
 from memalpha.agent.tokens import load_counter, nano_counter
 from memalpha.data import build as building
 from memalpha.data.build import Plan, known_source, sources_in, suites_in
@@ -23,6 +24,8 @@ from memalpha.data.leaks import LeakPolicy, Report
 from memalpha.data.parquet import need_pyarrow
 from memalpha.errors import ConfigError
 from memalpha.records import Episode
+
+_SERVER = "qwen3-32b=http://localhost:8000/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +64,32 @@ class Asked:
         return found
 
 
-def run_build(asked: Asked, out: Path, *, limits: Sequence[str], leaks: LeakPolicy, tokenizer: Path | None) -> None:
+def run_build(
+    asked: Asked,
+    out: Path,
+    *,
+    limits: Sequence[str],
+    leaks: LeakPolicy,
+    tokenizer: Path | None,
+    closed_book: str | None,
+) -> None:
     """Build a set, print its tables and write its folder."""
     refuse_filled(out)
     need_pyarrow()
     count = load_counter(tokenizer) if tokenizer else nano_counter()
     plan = _plan(asked.seed, limits, leaks)
+    model = EndpointModel(*reversed(_pair(closed_book, "--closed-book", _SERVER))) if closed_book else None
     given = asked.given()
     console = Console()
     with _bar(console) as progress:
         tests = asked.tests(progress)
-        built = building.build(given, tests, plan, count_tokens=count, progress=progress)
+        built = building.build(given, tests, plan, count_tokens=count, closed_book=model, progress=progress)
         progress("writing", 1, 1)
         write_set(out, built, card(built, given, plan, count, f"the tokenizer {count.name}"))
-    console.print(_table("", COLUMNS, cells(built, count)))
+    console.print(_table(COLUMNS, cells(built, count)))
     _print_leaks(console, built.report)
+    if built.report.leaks:
+        console.print("All of it was left out." if leaks is LeakPolicy.DROP else "All of it is in the set.")
     console.print(f"Written to {out}: train on it with memalpha train --data {out / 'train.parquet'}")
 
 
@@ -116,6 +130,10 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 def _place(name: str, text: str) -> Place:
     if text != "hub":
+        if not Path(text).exists():
+            raise ConfigError(
+                f"got --source {name}={text}, which is not there, expected a file or folder; check the path"
+            )
         return Path(text)
     hub = SOURCES[name].hub
     if hub is None:
@@ -132,11 +150,11 @@ def _print_leaks(console: Console, report: Report) -> None:
     found = f"{len(report.leaks)} leaks" if report.leaks else "no leak"
     console.print(f"Compared with {len(report.tests)} tests of {sum(report.tests.values())} questions: {found}.")
     if report.leaks:
-        console.print(_table("", ("Source", "Test", "Found", "Times"), leak_cells(report)))
+        console.print(_table(("Source", "Test", "Found", "Times"), leak_cells(report)))
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title or None, box=None, pad_edge=False)
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 3 else "right", overflow="fold")
     for row in rows:

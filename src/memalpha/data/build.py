@@ -9,10 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from memalpha.agent.model import Model
 from memalpha.agent.tokens import nano_counter
 from memalpha.data.catalogue import SOURCES
+from memalpha.data.closed_book import without_known
 from memalpha.data.contamination import asked_in, find_leaks, known_streams, without_leaks
 from memalpha.data.hub import Place
 from memalpha.data.leaks import LeakPolicy, Report
@@ -116,6 +119,7 @@ def build(
     plan: Plan,
     *,
     count_tokens: Callable[[str], int] | None = None,
+    closed_book: Model | None = None,
     progress: Progress | None = None,
 ) -> Built:
     """Read, split, limit and check; the same files and plan give the same set.
@@ -125,11 +129,13 @@ def build(
         tests: What must not be given away, by name.
         plan: Seed, limits, and what becomes of leaks.
         count_tokens: Counts for the sizes of chunks and episodes; None is the nano policy's tokenizer.
+        closed_book: What this model answers by itself is not asked; None asks everything.
         progress: Told what is being done.
 
     Raises:
         EpisodeError: For a file or record that cannot be used, a source without episodes, or a leak.
         ConfigError: For an unknown source.
+        ModelError: For a model that fails.
     """
     count = count_tokens or nano_counter()
     training: list[Episode] = []
@@ -141,6 +147,8 @@ def build(
         held = _held_out(len(episodes))
         validation += episodes[:held]
         training += episodes[held:][: plan.limits.get(name, plan.limit)]
+    if closed_book:
+        training, validation = (_unknown(part, closed_book, progress) for part in (training, validation))
     if progress:
         progress(f"comparing with {len(tests)} tests", len(given), len(given))
     twice = asked_in(training, validation)
@@ -218,6 +226,11 @@ def _episodes(name: str, places: Sequence[Place], seed: int, count: Callable[[st
         )
     random.Random(f"{seed} {name}").shuffle(found)
     return found
+
+
+def _unknown(episodes: Sequence[Episode], model: Model, progress: Progress | None) -> list[Episode]:
+    tell = progress and partial(progress, f"asking {model.name} with nothing to read")
+    return without_known(episodes, model, tell)
 
 
 def _held_out(count: int) -> int:

@@ -16,6 +16,7 @@ from memalpha.data.passages import expect_positive, limit_chunks
 from memalpha.data.raw import name_of, read_lines, read_records
 from memalpha.data.release import episode_from_row
 from memalpha.data.sources import hotpotqa, perltqa, squad, trec
+from memalpha.data.suites import memoryagentbench
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode, episode_from_json
 
@@ -26,7 +27,7 @@ PARTS = ("train.parquet", "validation.parquet")
 
 
 class Shape(StrEnum):
-    """What the records of a file are; all but the first two are named as in `SOURCES`."""
+    """What the records of a file are; the sources are named as in `SOURCES`."""
 
     EPISODE = "episode"
     RELEASE = "release"
@@ -42,6 +43,8 @@ class Shape(StrEnum):
     SQUALITY = "squality"
     QMSUM = "qmsum"
     BEAM = "beam"
+    MEMORYAGENTBENCH = "memoryagentbench"
+    """The authors' table; Mem-α's of the same benchmark is a release."""
 
 
 _TEXTS = (".txt", ".label", ".csv")
@@ -50,6 +53,7 @@ _MARK = "\u00ef\u00bb\u00bf"
 """A byte order mark, read as Latin-1."""
 _KEYS: tuple[tuple[frozenset[str], Shape], ...] = (
     (frozenset({"chunks", "questions_and_answers"}), Shape.RELEASE),
+    (frozenset({"context", "questions", "answers", "metadata"}), Shape.MEMORYAGENTBENCH),
     (frozenset({"haystack_sessions"}), Shape.LONGMEMEVAL),
     (frozenset({"meeting_transcripts"}), Shape.QMSUM),
     (frozenset({"chat", "probing_questions"}), Shape.BEAM),
@@ -66,7 +70,7 @@ _KEYS: tuple[tuple[frozenset[str], Shape], ...] = (
 """What a record has that has all of these keys; the first one counts."""
 _EXPECTED = (
     "an episode (chunks, questions), a row of a release (chunks, questions_and_answers) or a record of "
-    f"{', '.join(list(SOURCES)[:-1])} or {list(SOURCES)[-1]}"
+    f"{', '.join(SOURCES)} or memoryagentbench"
 )
 
 
@@ -143,6 +147,7 @@ def _read(
     file: Path, seed: int, max_tokens: int | None, count_tokens: Callable[[str], int] | None
 ) -> Iterator[Episode]:
     shape = _shape(file)
+    episodes: Iterator[Episode]
     match shape:
         case Shape.SQUAD:
             limit = squad.MAX_CHUNK_TOKENS if max_tokens is None else max_tokens
@@ -153,6 +158,8 @@ def _read(
             episodes = (episode_from_json(record, where=where) for where, record in read_records(file))
         case Shape.RELEASE:
             episodes = (episode_from_row(row, where=where, name=file.name) for where, row in read_records(file))
+        case Shape.MEMORYAGENTBENCH:
+            episodes = memoryagentbench.load(file, seed=seed, count_tokens=count_tokens)
         case _:
             return _limited(SOURCES[shape].load(file, seed=seed, count_tokens=count_tokens), max_tokens, count_tokens)
     return _limited(episodes, max_tokens, count_tokens)

@@ -56,7 +56,7 @@ class DataConfig:
     """Where episodes come from."""
 
     source: str = "world"
-    """"world" for the synthetic one, else a file or folder: Episode JSONL, SQuAD or HotpotQA."""
+    """"world" for the synthetic one, else a file or folder: Episode JSONL, a built set or a data set as published."""
     tokens: int = 440
     """Length of a world episode; ignored for files."""
     validation_episodes: int = 16
