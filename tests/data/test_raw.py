@@ -71,9 +71,9 @@ def test_parquet_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_lines_are_told_with_their_numbers_in_the_encoding_of_the_file(tmp_path: Path) -> None:
     file, packed = tmp_path / "a.label", tmp_path / "a.label.gz"
-    file.write_bytes("one\n \n sist\xf0er \r\n".encode("latin-1"))
+    file.write_bytes("one\n \n broth\xf0er \r\n".encode("latin-1"))
     packed.write_bytes(gzip.compress("\ufeffone\n".encode()))
-    assert list(read_lines(file, encoding="latin-1")) == [(f"{file}:1", "one"), (f"{file}:3", " sist\xf0er ")]
+    assert list(read_lines(file, encoding="latin-1")) == [(f"{file}:1", "one"), (f"{file}:3", " broth\xf0er ")]
     assert list(read_lines(packed)) == [(f"{packed}:1", "one")]
     with pytest.raises(EpisodeError, match=f"^{file}: got a file that cannot be read .* expected UTF-8 text"):
         list(read_lines(file))

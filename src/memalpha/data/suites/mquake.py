@@ -194,11 +194,14 @@ def _read(file: Path) -> Iterator[_Case]:
     for where, record in read_records(file):
         hops, aliases = _hops(record, "single_hops", where)
         new_hops, new_aliases = _hops(record, "new_single_hops", where)
+        questions = _texts(record, "questions", where)
+        if not questions:
+            raise EpisodeError(f"{where}: questions: got none, expected at least one; leave the record out")
         yield _Case(
             edits=tuple(_edits(record, where)),
             hops=hops,
             new_hops=new_hops,
-            questions=_texts(record, "questions", where),
+            questions=questions,
             outdated=_line(record, "answer", where),
             answers=(_line(record, "new_answer", where), *_texts(record, "new_answer_alias", where)),
             aliases=aliases | new_aliases,
