@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memalpha.data.catalogue import SOURCES
 from memalpha.data.files import Shape, load_episodes, tell_line, tell_shape
-from memalpha.data.release import write_release
+from memalpha.data.release import row_of, write_release
 from memalpha.data.sources import hotpotqa, squad
 from memalpha.errors import ConfigError, EpisodeError
 from memalpha.records import Chunk, Episode, Question, episode_to_json, read_episodes, write_episodes
@@ -288,14 +288,38 @@ VALUE = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
-            st.sampled_from(["text", "question", "answers", "title", "sentences", "context", "qas"]), inner, max_size=3
+            st.sampled_from("text question answers title sentences context qas role content chunks memalpha".split()),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=6,
 )
-BROKEN = st.sampled_from([episode_to_json(OWN), SQUAD, HOTPOTQA]).flatmap(
-    lambda row: st.tuples(st.just(row), st.sampled_from(sorted(row)), VALUE)
-)
+RECORDS: list[dict[str, Any]] = [
+    episode_to_json(OWN),
+    SQUAD,
+    HOTPOTQA,
+    dict(row_of(OWN, 0)),
+    {
+        "question_id": "q",
+        "question_type": "single-session-user",
+        "question": "Where?",
+        "answer": "Oslo",
+        "question_date": "2023/05/30 (Tue) 23:40",
+        "haystack_session_ids": ["s"],
+        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
+        "haystack_sessions": [[{"role": "user", "content": "I moved to Oslo.", "has_answer": True}]],
+        "answer_session_ids": ["s"],
+    },
+    {"text": "wake me", "intent": "alarm_set"},
+    {"rasa_nlu_data": {"common_examples": [{"text": "wake me", "intent": "alarm_set"}]}},
+    {"text": "Who ?", "coarse_label": 3, "fine_label": 4},
+    {"text": "We tried.", "labels": 2},
+    {"text": "It rains. It pours.", "summary": [{"text": ["It rains and pours."]}], "book_title": "x"},
+    {"chapter_path": "all_chapterized_books/x.txt", "summary_path": "finished_summaries/x.txt"},
+    {"sentences": ["We tried."], "labels": ["method"]},
+]
+BROKEN = st.sampled_from(RECORDS).flatmap(lambda row: st.tuples(st.just(row), st.sampled_from(sorted(row)), VALUE))
 
 
 @given(BROKEN)
