@@ -115,17 +115,19 @@ def test_a_sample_that_the_test_asks_about_is_told() -> None:
         "Sample: wake me; label: 3",
         "Sample: play the song of the whale in my room; label: 4",
         "Sample: stop; label: 1",
+        "Sample: Wake me.; label: 3",
     ]
     training = episode(["\n".join(lines)], [label("Sample: go on; which label?", "1")])
     test = episode(["y"], [label("wake me!", "8"), label("please play the song of the whale in my room", "2")])
     report = find_leaks([training], {"test": [test]})
-    assert [(leak.kind, leak.text) for leak in report.leaks] == [(LeakKind.TOLD, lines[1]), (LeakKind.TOLD, lines[2])]
+    assert [(leak.kind, leak.text) for leak in report.leaks] == [(LeakKind.TOLD, lines[at]) for at in (1, 4, 2)]
     published = episode(["Sentence: wake me\nLabel: 3"], [label("go on", "1")])
     assert kinds(published, test) == [LeakKind.TOLD]
     assert kinds(training, episode(["y"], [("wake me", "x")])) == []  # no sample: what is asked of a text stands in it
     [cleaned] = without_leaks([training], report)
     assert cleaned.chunks[0].lines == (lines[0], lines[3])
     assert cleaned.questions == training.questions
+    assert find_leaks([cleaned], {"test": [test]}).leaks == ()
 
 
 def stream(first: int, count: int) -> list[str]:

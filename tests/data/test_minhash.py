@@ -53,6 +53,17 @@ def test_nearly_all_near_pairs_of_like_length_are_proposed() -> None:
     assert len(found) >= 0.99 * len(expected)
 
 
+def test_what_is_proposed_does_not_depend_on_the_other_texts() -> None:
+    rng = random.Random(1)
+    words = [f"w{n}" for n in range(40)]
+    first = [" ".join(rng.choices(words, k=6)) for _ in range(120)]
+    second = [" ".join([text, *rng.choices(words, k=rng.randint(1, 16))]) for text in first]
+    together = {pair.first for pair in near_pairs(first, second) if pair.first == pair.second}
+    alone = {at for at in range(120) if list(near_pairs([first[at]], [second[at]]))}
+    assert together == alone
+    assert 60 < len(together) < 120  # all are near; of those of very unlike length some are missed
+
+
 TEXTS = st.lists(st.lists(st.sampled_from("abcd"), max_size=9).map(" ".join), max_size=6)
 
 

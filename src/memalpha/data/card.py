@@ -134,7 +134,9 @@ def _leaks(built: Built, plan: Plan) -> Iterable[str]:
         done = "was left out" if plan.leaks is LeakPolicy.DROP else "is still in it"
         yield f"What was found {done}:"
         yield _markdown(("Source", "Test", "Found", "Times"), leak_cells(report))
-    shared = [(source, test, f"{share:.1%}") for (source, test), share in sorted(report.shares.items()) if share]
+    shared = [
+        (source, test, f"{share:.1%}") for (source, test), share in sorted(report.shares.items()) if share >= 0.001
+    ]
     if shared:
         yield "Lines that training streams share with streams of tests, nearly equal ones included:"
         yield _markdown(("Source", "Test", "Mean share of the lines of an episode"), shared)

@@ -58,7 +58,7 @@ class _Asked:
 class _Lines:
     """The lines of one stream."""
 
-    samples: dict[str, str]
+    samples: dict[str, list[str]]
     """Labelled samples as they stand, by what is left without their form, normalised; none where no label is asked."""
     telling: dict[str, str]
     """Sentences as they stand, normalised, of at least `TELLING_WORDS` words."""
@@ -177,9 +177,9 @@ def _told(lines: Sequence[_Lines], known: Mapping[str, Sequence[_Asked]]) -> Ite
                 wanted[other.core].add(name)
     near = _near({sample for each in lines for sample in each.samples}, wanted)
     for at, each in enumerate(lines):
-        for sample, line in each.samples.items():
+        for sample, told in each.samples.items():
             names = wanted.get(sample, set()).union(*(wanted[core] for core in near[sample]))
-            yield from ((at, name, line) for name in sorted(names))
+            yield from ((at, name, line) for name in sorted(names) for line in told)
 
 
 def _known_shares(lines: Sequence[_Lines], known: Mapping[str, set[str]]) -> dict[str, list[float]]:
@@ -247,14 +247,14 @@ def _common(words: Sequence[Sequence[str]], most: int) -> int:
 
 
 def _lines(episode: Episode) -> _Lines:
-    samples: dict[str, str] = {}
+    samples: dict[str, list[str]] = defaultdict(list)
     telling: dict[str, str] = {}
     learning = any(question.metric is Metric.LABEL for question in episode.questions)
     for chunk in episode.chunks:
         for line in chunk.lines:
             match = _SAMPLE.fullmatch(line)
             if learning and match:
-                samples.setdefault(normalise(match["text"]), line)
+                samples[normalise(match["text"])].append(line)
             for sentence in sentences(line) if not line.startswith(_HEADER) else ():
                 normal = normalise(sentence)
                 if _tells(normal):
