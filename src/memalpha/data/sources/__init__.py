@@ -1,1 +1,1 @@
-"""One short module a public data set: `load(path, seed=...) -> Iterator[Episode]`."""
+"""One short module a public data set: `load(place, seed=..., count_tokens=...) -> Iterator[Episode]`."""
