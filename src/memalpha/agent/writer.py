@@ -89,7 +89,7 @@ class Writer:
     def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
         """Apply the calls of one completion, in order."""
         calls = tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
-        source = Source(chunk=chunk, index=index)
+        source = Source(chunk=chunk, index=index, shown=view.ids)
         budget = write_budget(self.config.budget, chunk, bank)
         before = bank.operation_count
         results = tuple(apply(bank, call, source, budget) for call in calls)
