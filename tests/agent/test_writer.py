@@ -80,23 +80,14 @@ def test_a_step_tells_what_was_shown_said_and_done() -> None:
 
 def test_calls_are_done_in_order() -> None:
     made = bank()
-    first = {"memory_type": "semantic", "memory_id": 1}
-    update = render_call(ToolCall(name="memory_update", arguments={**first, "lines": [3]}))
-    delete = render_call(ToolCall(name="memory_delete", arguments=first))
-    step = write(made, update + insert(lines=[2]) + delete + update)
-    assert [result.status.value for result in step.results] == ["ok", "ok", "ok", "unknown_entry"]
-    assert [operation.action.value for operation in step.operations] == ["update", "insert", "delete"]
-
-
-def test_what_the_view_does_not_show_stays_as_it_is() -> None:
-    # The insert makes entry 3, whose id no prompt has told.
-    made = bank()
-    unseen = ToolCall(name="memory_update", arguments={"memory_type": "semantic", "memory_id": 3, "lines": [3]})
-    step = write(made, insert(lines=[2]) + render_call(unseen))
-    assert [result.message for result in step.results] == [
-        "inserted semantic #3",
-        "got #3, which was not shown; use the id of an entry that is",
-    ]
+    update = render_call(
+        ToolCall(name="memory_update", arguments={"memory_type": "semantic", "memory_id": 3, "lines": [3]})
+    )
+    delete = render_call(ToolCall(name="memory_delete", arguments={"memory_type": "semantic", "memory_id": 1}))
+    step = write(made, update + insert(lines=[2]) + update + delete)
+    assert [result.status.value for result in step.results] == ["unknown_entry", "ok", "ok", "ok"]
+    assert [operation.action.value for operation in step.operations] == ["insert", "update", "delete"]
+    assert [entry.text for entry in made.entries(SEMANTIC)] == ["User: Bo met Cy."]
 
 
 @pytest.mark.parametrize(

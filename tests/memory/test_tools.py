@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -352,16 +351,3 @@ def test_no_call_of_another_layout_raises_either(layout: Layout, place: int, val
     result = call(made, form.name, **arguments)
     assert len(made.log) == int(result.ok)
     assert result.message.encode("utf-8")
-
-
-def test_what_was_not_shown_is_neither_updated_nor_deleted() -> None:
-    made = bank()
-    for tool, text in ((UPDATE, {"new_content": "Bo sails."}), (DELETE, {})):
-        asked = ToolCall(name=tool, arguments={"memory_type": "semantic", "memory_id": 1, **text})
-        result = apply(made, asked, replace(SOURCE, shown=frozenset({2})))
-        message = "got #1, which was not shown; use the id of an entry that is"
-        assert (result.status, result.message) == (ToolStatus.UNKNOWN_ENTRY, message)
-        assert apply(made.fork(), asked, replace(SOURCE, shown=frozenset({1}))).ok
-    assert made.operation_count == bank().operation_count
-    rewrite = ToolCall(name=UPDATE, arguments={"memory_type": "core", "new_content": "Ann"})
-    assert apply(made, rewrite, replace(SOURCE, shown=frozenset())).ok

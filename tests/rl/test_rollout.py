@@ -383,7 +383,7 @@ def test_calls_of_no_tool_and_writing_the_core_have_no_baseline() -> None:
     entry = render_call(ToolCall(name="memory_update", arguments=arguments))
     missing = render_call(ToolCall(name="memory_update", arguments=arguments | {"memory_id": 9}))
     unknown = render_call(ToolCall(name="memory_invent", arguments={}))
-    model = Typist([[KEEP], [KEEP + core + entry + "2" + missing + unknown + BROKEN]])
+    model = Typist([[KEEP + core + entry + "2" + missing + unknown + BROKEN], [NOTHING]])
     trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
-    assert [result.ok for result in trace.steps[1].results] == [True, True, True, False, False, False]
-    assert _names(trace.steps[1], passed=1) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]
+    assert [result.ok for result in trace.steps[0].results] == [True, True, True, False, False, False]
+    assert _names(trace.steps[0], passed=1) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]

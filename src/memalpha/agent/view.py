@@ -57,11 +57,6 @@ class View:
     """One tuple for each line of the chunk, most relevant first."""
 
     @property
-    def ids(self) -> frozenset[int]:
-        """Of every entry that is shown."""
-        return frozenset(entry.id for entries in (self.newest, *self.related) for entry in entries)
-
-    @property
     def related_entries(self) -> tuple[Entry, ...]:
         """The related entries once each, in the order of the lines, without those among the newest."""
         seen = {entry.id for entry in self.newest}

@@ -100,7 +100,7 @@ class Writer:
     def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
         """Apply the calls of one completion, in order; then what the layout records by itself is kept."""
         calls = read_reply(bank, completion)
-        source = Source(chunk=chunk, index=index, shown=view.ids)
+        source = Source(chunk=chunk, index=index)
         budget = write_budget(self.config.budget, chunk, bank)
         before = bank.operation_count
         results = tuple(apply(bank, call, source, budget) for call in calls)

@@ -41,8 +41,6 @@ class Source:
     index: int
     """Place of the chunk in its stream, the first is 0."""
     author: str = "writer"
-    shown: frozenset[int] | None = None
-    """Ids of the entries it was shown, no others are changed; None is no limit, for people and rules."""
 
 
 class WriteBudget:
@@ -137,8 +135,6 @@ def _apply(
         raise _ArgumentsError(f"got the argument {_quoted(unknown)}, expected {', '.join(known)}")
     kind = _kind(form, given, bank.layout)
     entry_id = _entry_id(form, kind, given) if form.edit in (Edit.UPDATE, Edit.DELETE) else None
-    if entry_id is not None and source.shown is not None and entry_id not in source.shown:
-        raise UnknownEntryError(f"got #{entry_id}, which was not shown; use the id of an entry that is")
     named = kind
     if entry_id is not None and form.edit is Edit.UPDATE and not form.kinds:
         # Ids are one counter for all kinds: a number names one entry, whatever kind was said with it. A delete, which

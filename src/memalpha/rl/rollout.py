@@ -219,7 +219,7 @@ def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
         chunk = trace.episode.chunks[step.index]
         allowed = write_budget(budget, chunk, bank)
         for call in step.calls:
-            apply(bank, call, Source(chunk=chunk, index=step.index, shown=step.view.ids), allowed)
+            apply(bank, call, Source(chunk=chunk, index=step.index), allowed)
     return bank
 
 
