@@ -112,7 +112,7 @@ def test_nothing_marks_what_is_worth_keeping(many: list[Demonstration], named: b
             kept[noise] += number in quoted(calls) or SPEAKER.sub("", line) in written(calls)
     assert min(lines.values()) > 1500
     assert 0.15 < kept[True] / lines[True] < 0.55
-    # Kinds are kept or left as a whole, so that a few hundred draws decide: their deviation is 0.03 where kinds are named.
+    # Kinds are kept or left as a whole: where they are named a few hundred draws decide, with a deviation of 0.03.
     assert kept[False] / lines[False] == pytest.approx(kept[True] / lines[True], abs=0.1 if named else 0.03)
 
 
