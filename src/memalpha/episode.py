@@ -191,7 +191,7 @@ def store_first(episode: Episode, chunks: int, bank: Bank) -> Bank:
     return bank
 
 
-def finish(  # noqa: PLR0913 -- what a trace is made of
+def finish(
     episode: Episode,
     steps: tuple[Step, ...],
     bank: Bank,

@@ -103,8 +103,8 @@ def test_other_settings_are_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as refused:
         Ledger(tmp_path, SETTINGS | {"tokens": 600})
     assert str(refused.value) == (
-        f"{tmp_path} holds an evaluation with tokens 500, got 600; give the same to go on with it, or another folder to "
-        "start anew"
+        f"{tmp_path} holds an evaluation with tokens 500, got 600; give the same to go on with it, or another folder "
+        "to start anew"
     )
     with pytest.raises(CheckpointError, match="with judge null, got"):
         Ledger(tmp_path, SETTINGS | {"judge": "qwen"})

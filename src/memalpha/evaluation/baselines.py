@@ -231,8 +231,8 @@ def _every_chunk(episode: Episode, bank: Bank) -> None:
 
 
 def _every_line(episode: Episode, bank: Bank) -> None:
-    for index, number, line, time in _lines(episode):
-        _insert(bank, line, Provenance(chunk=index, lines=(number,), time=time))
+    for index, number, line, said in _lines(episode):
+        _insert(bank, line, Provenance(chunk=index, lines=(number,), time=said))
 
 
 def _select(episode: Episode, bank: Bank, share: float, order: Callable[[int], Sequence[int]]) -> None:

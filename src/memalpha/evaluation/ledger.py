@@ -196,6 +196,6 @@ def _open(file: Path, settings: Settings) -> None:
     known = found if isinstance(found, dict) else {}
     key = next(key for key in {**wanted, **known} if known.get(key) != wanted.get(key))
     raise CheckpointError(
-        f"{file.parent} holds an evaluation with {key} {json.dumps(known.get(key))}, got {json.dumps(wanted.get(key))}; "
-        "give the same to go on with it, or another folder to start anew"
+        f"{file.parent} holds an evaluation with {key} {json.dumps(known.get(key))}, "
+        f"got {json.dumps(wanted.get(key))}; give the same to go on with it, or another folder to start anew"
     )

@@ -59,9 +59,7 @@ class RecordedModel:
         for first in range(0, len(missing), ASKED_AT_ONCE):
             lot = list(missing)[first : first + ASKED_AT_ONCE]
             self.asked += len(lot)
-            for key, completion in zip(
-                lot, self._model.complete([missing[key] for key in lot], sampling), strict=True
-            ):
+            for key, completion in zip(lot, self._model.complete([missing[key] for key in lot], sampling), strict=True):
                 self._keep(key, completion)
         return [self._kept[key] for key in keys]
 

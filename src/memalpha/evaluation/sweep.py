@@ -85,7 +85,7 @@ def plan(suites: Sequence[str], seeds: Sequence[int], load: Load) -> list[Cell]:
     return cells
 
 
-def run_sweep(  # noqa: PLR0913 -- what is run on what, and three that have defaults
+def run_sweep(
     systems: Mapping[str, WatchedSystem],
     cells: Sequence[Cell],
     ledger: Ledger,
@@ -143,7 +143,7 @@ class _Asked:
 class _Job:
     """A group of episodes for one system; writes down what the system tells while it runs."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- all that a thread needs
+    def __init__(
         self,
         name: str,
         system: WatchedSystem,
