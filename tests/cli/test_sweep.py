@@ -99,7 +99,7 @@ def test_a_killed_evaluation_goes_on_to_the_tables_of_a_whole_one(tmp_path: Path
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*command, str(whole)], env=ENVIRONMENT, check=True, capture_output=True, timeout=240)
     child = subprocess.Popen([*command, str(killed)], env=ENVIRONMENT, stdout=subprocess.DEVNULL)
-    file, until = killed / "completions.jsonl", time.monotonic() + 120
+    file, until = killed / "completions" / "memalpha.jsonl", time.monotonic() + 120
     while time.monotonic() < until and not file.exists():
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)

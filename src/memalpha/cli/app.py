@@ -127,7 +127,7 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     if suites is not None:
         from memalpha.cli.sweep import AskedSuites, run_suites
 
-        rivals = Rivals(
+        chosen = Rivals(
             names=systems or "all",
             server=server,
             served=served,
@@ -139,7 +139,7 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
             names=suites, data=data, seeds=seeds, tokens=tokens, episodes=episodes, questions=questions
         )
         folder = out or RUNS / "eval"
-        run_suites(model, asked_suites, rivals, budget=budget, judge=judge, threads=threads, out=folder)
+        run_suites(model, asked_suites, chosen, budget=budget, judge=judge, threads=threads, out=folder)
         return
 
     asked = Asked(data=data, tokens=tokens, episodes=episodes, seed=seed)

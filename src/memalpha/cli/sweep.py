@@ -1,12 +1,13 @@
-"""What `memalpha eval --suites` does: systems over suites over seeds into a folder, which is resumed, and its report."""
+"""What `memalpha eval --suites` does: systems over suites over seeds into a folder that is resumed, and its report."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from memalpha.data.files import load_episodes
 from memalpha.data.suites import SUITES, suite_episodes
 from memalpha.data.suites.suite import Limits
 from memalpha.errors import ConfigError
+from memalpha.evaluation.baselines import WatchedSystem
 from memalpha.evaluation.ledger import Ledger
 from memalpha.evaluation.recorded import RecordedModel
 from memalpha.evaluation.report import rich_table
@@ -116,10 +118,14 @@ def run_suites(
         rivals.build(model, budget, config_of(model_name), stack)
         cells = plan(asked.suites, asked.seed_numbers, lambda suite, seed: asked.load(suite, seed, model))
         ledger = Ledger(out, _settings(model, asked, rivals, budget=budget, judge=judge))
-        kept: Callable[..., RecordedModel] = lambda inner: RecordedModel(inner, out / "completions.jsonl")  # noqa: E731
-        systems = rivals.build(model, budget, config_of(model_name), stack, wrap=kept)
-        named = dict(zip(rivals.listed, systems, strict=True))
-        judging = Judge(kept(rivals.open(stack))) if judge else None
+        named: dict[str, WatchedSystem] = {}
+        for name in rivals.listed:
+            # Each system pays for itself, so that its seconds are its own.
+            kept = partial(RecordedModel, file=out / "completions" / f"{name}.jsonl")
+            alone = replace(rivals, names=name)
+            [named[name]] = alone.build(model, budget, config_of(model_name), stack, wrap=kept)
+        verdicts = out / "completions" / "judge.jsonl"
+        judging = Judge(RecordedModel(rivals.open(stack), verdicts)) if judge else None
         with SweepProgress(console) as progress:
             for name, system in named.items():
                 run_sweep(

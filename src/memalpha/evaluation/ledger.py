@@ -114,6 +114,7 @@ def digest(episode: Episode) -> str:
 def append_line(file: Path, row: Mapping[str, Any]) -> None:
     """Add one line at once; raises `OutputError`."""
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab") as out:
             out.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
     except OSError as error:

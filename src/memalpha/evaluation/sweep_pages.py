@@ -99,7 +99,7 @@ def _cell(text: str, bold: bool) -> Html:
 
 def _figures(plots: Sequence[Plot]) -> Html:
     drawn = [el("figure", el("h3", plot.title), Html(plot.svg), class_="plot") for plot in plots]
-    return el("div", *drawn, class_="plots wide") if drawn else Html()
+    return el("div", *drawn, class_="plots single") if drawn else Html()
 
 
 def _facts(facts: Mapping[str, str]) -> Html:
