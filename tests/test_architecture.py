@@ -34,6 +34,7 @@ THIRD_PARTY = {
         "agent/decoding.py",
         "agent/encoder.py",
         "cli/measure.py",
+        "cli/sweep.py",
         "cli/demo.py",
         "cli/serving.py",
     ),

@@ -9,7 +9,7 @@ import pytest
 
 from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.parsing import render_call
-from memalpha.agent.reader import ExtractiveReader, ModelReader
+from memalpha.agent.reader import Answer, ExtractiveReader, ModelReader
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.episode import Start, finish, run_episode, run_episodes, store_first
 from memalpha.errors import ModelError
@@ -190,3 +190,35 @@ def test_what_is_written_counts_again_when_it_is_rewritten() -> None:
     assert trace.bank.layout is MEMAGENT
     assert [len(step.calls) for step in trace.steps] == [1, 1, 0]
     assert trace.score == pytest.approx((1 + 1 + 0 + 2 / 7) / 4)
+
+
+class Told:
+    """A watch that remembers what it was told, without times."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[object, ...]] = []
+
+    def wrote(self, episode: Episode, bank: Bank, seconds: float) -> None:
+        assert seconds >= 0
+        self.events.append((episode.id, len(bank)))
+
+    def answered(self, episode: Episode, first: int, answers: Sequence[Answer], seconds: float) -> None:
+        assert seconds >= 0
+        self.events.append((episode.id, first, [answer.text for answer in answers]))
+
+
+def test_a_watch_is_told_of_each_memory_and_each_lot_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memalpha.episode.ASKED_AT_ONCE", 3)
+    told, replies = Told(), [quote(1), quote(1), "", ""]
+    watched = run_episodes(
+        Writer(ScriptedModel(replies)), ExtractiveReader(), [ANN, DI], count_tokens=count, watch=told
+    )
+    assert told.events == [
+        ("ann", 1),
+        ("di", 1),
+        ("ann", 0, ["Ann has a dog.", "", ""]),
+        ("ann", 3, ["Ann has a dog."]),
+        ("di", 0, ["Di paints."]),
+    ]
+    alone = run_episodes(Writer(ScriptedModel(replies)), ExtractiveReader(), [ANN, DI], count_tokens=count)
+    assert [trace.answers for trace in watched] == [trace.answers for trace in alone]

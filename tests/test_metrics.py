@@ -84,6 +84,39 @@ def test_label(prediction: str, expected: float) -> None:
     assert label(prediction, ["7"]) == expected
 
 
+@pytest.mark.parametrize("metric", [Metric.CONTAINS, Metric.EXACT, Metric.TOKEN_F1, Metric.KEYWORDS])
+def test_case_of_the_prediction_never_decides(metric: Metric) -> None:
+    # The reference lowers the keywords of PerLTQA and leaves the prediction as it is, so that names are never found.
+    assert score(metric, "MIRA HALE", ["Mira Hale"]) == 1.0
+    assert score(metric, "mira hale", ["MIRA Hale"]) == 1.0
+
+
+def test_keywords_of_a_name_are_found_in_a_sentence() -> None:
+    assert keywords("It was Mira Hale, from OSLO.", ["Mira Hale", "oslo", "Rome"]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("prediction", ["It is class 10.", "Answer: 21", "12\nor another"])
+def test_a_label_is_not_a_part_of_another_number(prediction: str) -> None:
+    # The reference looks for "1" anywhere in the first line of what a baseline answers.
+    assert label(prediction, ["1"]) == 0.0
+
+
+def test_a_boxed_label_counts_on_whatever_line_it_stands() -> None:
+    # The reference reads the first line of a baseline's answer only, and only digits of a writer's.
+    assert label("Let me think.\nIt is like the third.\n\\boxed{4}", ["4"]) == 1.0
+    assert label("\\boxed{ 4. }", ["4"]) == 1.0
+
+
+def test_every_gold_answer_counts_for_every_metric() -> None:
+    # The reference compares with the first gold answer only where baselines are scored on documents.
+    assert contains("in Oslo", ["Rome", "Oslo"]) == exact("Oslo", ["Rome", "Oslo"]) == 1.0
+
+
+def test_punctuation_and_articles_do_not_decide_a_passage() -> None:
+    # The reference compares SQuAD and HotpotQA letter by letter.
+    assert contains("the well-known St. Olav's Cathedral", ["St Olavs cathedral"]) == 1.0
+
+
 def test_rouge_l() -> None:
     # "police killed gunman" against "police kill gunman": common subsequence 2 of 3 and 3 words.
     assert rouge_l("police killed the gunman", ["police kill the gunman"]) == pytest.approx(2 / 3)

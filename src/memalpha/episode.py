@@ -7,8 +7,10 @@ is scored by the metric its question names. Several episodes go side by side, so
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Answer, Reader
@@ -18,7 +20,7 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.tools import Source, Tool, apply
 from memalpha.metrics import contains, score
-from memalpha.records import Episode, ToolCall
+from memalpha.records import Episode, Question, ToolCall
 
 Count = Callable[[str], int]
 Progress = Callable[[int, int], None]
@@ -26,6 +28,22 @@ Progress = Callable[[int, int], None]
 
 STORED_LINES = 0.4
 """Share of the lines that `store_first` keeps; with all of them, what only mentions a fact drowns its correction."""
+
+
+ASKED_AT_ONCE = 16
+"""Questions that go to a reader together; after each lot its answers are handed on."""
+
+
+class Watch(Protocol):
+    """Is told what is finished while episodes run, so that it can be kept before the next step may fail."""
+
+    def wrote(self, episode: Episode, bank: Bank, seconds: float) -> None:
+        """The memory of an episode is finished; it took this long."""
+        ...
+
+    def answered(self, episode: Episode, first: int, answers: Sequence[Answer], seconds: float) -> None:
+        """The questions from number `first` on (0 is the first) have these answers; together they took this long."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +94,27 @@ class Trace:
     @property
     def read_tokens(self) -> float:
         """Mean length of the texts that the reader was shown for a question; times are not counted."""
-        count = self.bank.count_tokens
-        shown = [[answer.shown.core, *(entry.text for entry in answer.shown.entries)] for answer in self.answers]
-        return sum(count(text) for texts in shown for text in texts if text) / len(shown)
+        return sum(shown_tokens(answer, self.bank.count_tokens) for answer in self.answers) / len(self.answers)
 
     @property
     def sufficiency(self) -> float:
         """Share of the questions whose gold answer stands somewhere in what the reader was shown."""
         found = [
-            contains(answer.shown.text, question.answers)
+            is_sufficient(answer, question)
             for answer, question in zip(self.answers, self.episode.questions, strict=True)
         ]
         return sum(found) / len(found)
+
+
+def shown_tokens(answer: Answer, count_tokens: Count) -> int:
+    """Length of the texts that the reader was shown for one question; times are not counted."""
+    texts = (answer.shown.core, *(entry.text for entry in answer.shown.entries))
+    return sum(count_tokens(text) for text in texts if text)
+
+
+def is_sufficient(answer: Answer, question: Question) -> bool:
+    """Whether a gold answer stands somewhere in what the reader was shown."""
+    return contains(answer.shown.text, question.answers) > 0
 
 
 def run_episode(
@@ -97,7 +124,7 @@ def run_episode(
     return run_episodes(writer, reader, [episode], count_tokens=count_tokens, layout=layout)[0]
 
 
-def run_episodes(
+def run_episodes(  # noqa: PLR0913 -- who writes, who reads and what is asked; the rest has defaults
     writer: Writer,
     reader: Reader,
     episodes: Sequence[Episode],
@@ -107,6 +134,7 @@ def run_episodes(
     progress: Progress | None = None,
     starts: Sequence[Start] | None = None,
     layout: Layout = MEMALPHA,
+    watch: Watch | None = None,
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
@@ -119,7 +147,9 @@ def run_episodes(
         progress: Told after each round of chunks.
         starts: What the memory of each episode begins with; None is nothing.
         layout: What the memories are made of.
+        watch: Told of each memory and each lot of answers; the time of writing is shared out by chunks.
     """
+    began = time.monotonic()
     starts = starts or [Start()] * len(episodes)
     banks = [
         store_first(episode, start.stored, Bank(count_tokens=count_tokens, layout=layout, first_id=start.first_id))
@@ -137,8 +167,12 @@ def run_episodes(
         done += len(active)
         if progress:
             progress(done, total)
+    a_chunk = (time.monotonic() - began) / max(1, total)
+    for episode, written, bank in zip(episodes, steps, banks, strict=True):
+        if watch:
+            watch.wrote(episode, bank, a_chunk * len(written))
     return [
-        finish(episode, tuple(written), bank, reader, count_tokens)
+        finish(episode, tuple(written), bank, reader, count_tokens, watch)
         for episode, written, bank in zip(episodes, steps, banks, strict=True)
     ]
 
@@ -157,9 +191,16 @@ def store_first(episode: Episode, chunks: int, bank: Bank) -> Bank:
     return bank
 
 
-def finish(episode: Episode, steps: tuple[Step, ...], bank: Bank, reader: Reader, count_tokens: Count) -> Trace:
+def finish(
+    episode: Episode,
+    steps: tuple[Step, ...],
+    bank: Bank,
+    reader: Reader,
+    count_tokens: Count,
+    watch: Watch | None = None,
+) -> Trace:
     """Ask the questions of an episode whose chunks have all been read, and score the answers."""
-    answers = tuple(reader.read(bank, [question.text for question in episode.questions]))
+    answers = _ask(episode, bank, reader, watch)
     return Trace(
         episode=episode,
         steps=steps,
@@ -171,3 +212,17 @@ def finish(episode: Episode, steps: tuple[Step, ...], bank: Bank, reader: Reader
         ),
         raw_tokens=sum(count_tokens(chunk.text) for chunk in episode.chunks),
     )
+
+
+def _ask(episode: Episode, bank: Bank, reader: Reader, watch: Watch | None) -> tuple[Answer, ...]:
+    """All at once, or lot by lot where somebody keeps what is finished."""
+    texts = [question.text for question in episode.questions]
+    if watch is None:
+        return tuple(reader.read(bank, texts))
+    answers: list[Answer] = []
+    for first in range(0, len(texts), ASKED_AT_ONCE):
+        began = time.monotonic()
+        lot = reader.read(bank, texts[first : first + ASKED_AT_ONCE])
+        watch.answered(episode, first, lot, time.monotonic() - began)
+        answers += lot
+    return tuple(answers)

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from memalpha.cli.progress import TrainingProgress
+from memalpha.cli.progress import SweepProgress, TrainingProgress
 
 
 def metrics(step: int) -> dict[str, float]:
@@ -40,3 +40,19 @@ def test_on_a_terminal_bars_and_table_are_drawn() -> None:
         progress.on_step(metrics(1))
     assert "training" in out.getvalue()
     assert "r4 content" in out.getvalue()
+
+
+def test_a_sweep_says_what_is_left_where_there_is_no_terminal() -> None:
+    out = io.StringIO()
+    with SweepProgress(Console(file=out, force_terminal=False)) as progress:
+        progress.on_system("rag-top2", 3, 10)
+        progress.on_answers(7)
+    assert out.getvalue() == "rag-top2: 7 of 10 questions to ask\n"
+
+
+def test_a_sweep_has_a_bar_for_each_system() -> None:
+    out = io.StringIO()
+    with SweepProgress(Console(file=out, force_terminal=True, width=100)) as progress:
+        progress.on_system("rag-top2", 3, 10)
+        progress.on_answers(7)
+    assert "10/10" in out.getvalue()

@@ -10,6 +10,9 @@ from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
 from memalpha.episode import Trace, run_episode
 from memalpha.evaluation.harness import SystemScore
+from memalpha.evaluation.paper_tables import TABLES
+from memalpha.evaluation.standings import Board, Contrast, Estimate, Overall
+from memalpha.evaluation.sweep_report import SweepFindings
 from memalpha.records import Chunk, Competency, Episode, Question, ToolCall
 
 EPISODE = Episode(
@@ -93,3 +96,57 @@ def rows() -> list[SystemScore]:
         row("RAG-Top2", 0.4, tokens=200.0, accurate_retrieval=0.8, conflict_resolution=0.0),
         row("Sentence BM25", 0.6, tokens=180.0, accurate_retrieval=0.8, conflict_resolution=0.4),
     ]
+
+
+AR = Competency.ACCURATE_RETRIEVAL
+
+
+def sweep_row(system: str, score: float) -> SystemScore:
+    return SystemScore(
+        system=system,
+        score=score,
+        low=score - 0.1,
+        high=score + 0.1,
+        by_competency={AR: score},
+        sufficiency=0.5,
+        memory_tokens=50,
+        memory_share=0.25,
+        written_tokens=60,
+        read_tokens=7,
+        read_budget="2 <chunks>",
+        seconds=3.5,
+        episodes=4,
+        read_seconds=0.5,
+    )
+
+
+def estimate(score: float) -> Estimate:
+    return Estimate(score=score, low=score - 0.1, high=score + 0.1)
+
+
+def sweep_board(suite: str, tokens: float, scores: tuple[float, float]) -> Board:
+    contrast = Contrast(system="<b>", against="Mem-α", difference=estimate(-0.25), p=0.0004)
+    return Board(
+        suite=suite,
+        rows=(sweep_row("Mem-α", scores[0]), sweep_row("<b>", scores[1])),
+        contrasts=(contrast,),
+        episodes=4,
+        questions=40,
+        raw_tokens=tokens,
+    )
+
+
+@pytest.fixture
+def findings() -> SweepFindings:
+    """Two lengths of one suite, two systems."""
+    return SweepFindings(
+        title="An <evaluation>",
+        facts={"commit": "abc"},
+        boards=(sweep_board("s@200", 200, (0.75, 0.5)), sweep_board("s@2000", 2000, (0.5, 0.625))),
+        overall=(
+            Overall(system="Mem-α", mean=estimate(0.625), by_competency={AR: estimate(0.5)}, memory_share=0.25),
+            Overall(system="<b>", mean=estimate(0.5), by_competency={AR: estimate(0.75)}, memory_share=1.0),
+        ),
+        contrasts=(),
+        paper={table.number: () for table in TABLES},
+    )

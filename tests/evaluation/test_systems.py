@@ -18,7 +18,7 @@ from memalpha.agent.writer import Writer
 from memalpha.episode import Trace
 from memalpha.errors import ConfigError, ModelError
 from memalpha.evaluation.harness import compare
-from memalpha.evaluation.systems import LOCAL, PROMPTED, READ_TOKENS, SYSTEMS, Setup, build_systems
+from memalpha.evaluation.systems import ABLATIONS, LOCAL, PROMPTED, READ_TOKENS, SYSTEMS, Setup, build_systems
 from memalpha.memory.bank import MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
 
@@ -310,12 +310,31 @@ def test_the_writers_of_memalpha_are_the_ones_given() -> None:
     assert [kept(each) for (each,) in traces.values()] == [{"semantic": ["Thanks."]}, {}]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected", "title"),
+    [
+        ("memalpha-no-core", {"episodic": ["Thanks."], "semantic": [LINES[0]]}, "Mem-α, no core"),
+        ("memalpha-no-episodic", {"core": ["Ann sails."], "semantic": [LINES[0]]}, "Mem-α, no episodic"),
+        ("memalpha-no-semantic", {"core": ["Ann sails."], "episodic": ["Thanks."]}, "Mem-α, no semantic"),
+        ("memalpha-flat", {"core": ["Ann sails."]}, "Mem-α, one paragraph"),
+    ],
+)
+def test_an_ablation_keeps_nothing_in_what_is_off(name: str, expected: dict[str, list[str]], title: str) -> None:
+    reply = call("memory_update", memory_type="core", new_content="Ann sails.")
+    reply += call("memory_insert", memory_type="semantic", lines=[1])
+    reply += call("memory_insert", memory_type="episodic", lines=[2])
+    system = build(name, writer=Writer(ScriptedModel([reply, ""])))
+    (trace,) = system.run([ANN])
+    assert kept(trace) == expected
+    assert system.name == title
+
+
 def test_all_that_is_local_runs_in_one_comparison() -> None:
     writer = Writer(ScriptedModel(lambda prompt: ""))
     setup = Setup(count_tokens=words, writer=writer, untrained=writer)
     rows, _ = compare(build_systems(LOCAL, setup), [ANN, ANN])
     assert len({row.system for row in rows}) == len(LOCAL)
-    assert {*LOCAL, *PROMPTED, "mem0-raw"} == set(SYSTEMS)
+    assert {*LOCAL, *PROMPTED, *ABLATIONS, "mem0-raw"} == set(SYSTEMS)
     assert all(row.read_tokens <= READ_TOKENS for row in rows)
 
 

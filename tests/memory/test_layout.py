@@ -8,7 +8,7 @@ import pytest
 
 from memalpha.errors import ConfigError
 from memalpha.memory.entry import Action, MemoryKind
-from memalpha.memory.layout import FLAT, MEMALPHA, Block, Edit, Layout, Reply, ToolForm
+from memalpha.memory.layout import FLAT, MEMALPHA, Block, Edit, Layout, Reply, ToolForm, without
 
 ALL = frozenset(Action)
 CORE = Block(kind=MemoryKind.CORE, operations=frozenset({Action.UPDATE}))
@@ -111,3 +111,10 @@ def test_a_tool_for_what_the_layout_does_not_allow_is_refused() -> None:
 def test_a_reply_that_rewrites_the_core_needs_one() -> None:
     with pytest.raises(ConfigError, match="the reply text, which rewrites the core"):
         Layout(name="x", blocks=(RECALL,), reply=Reply.TEXT)
+
+
+def test_a_block_is_taken_out() -> None:
+    off = without(MEMALPHA, MemoryKind.EPISODIC)
+    assert (off.name, off.stores, off.singles) == ("memalpha-no-episodic", (MemoryKind.SEMANTIC,), (MemoryKind.CORE,))
+    with pytest.raises(ConfigError, match="has no blocks"):
+        without(FLAT, MemoryKind.CORE)

@@ -105,12 +105,42 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     answers: Annotated[bool, typer.Option(help="That model answers for every system as well.")] = False,
     embedder: Annotated[Path | None, typer.Option(help="Folder of a sentence encoder for embedding systems.")] = None,
     window: Annotated[int, typer.Option(min=1, help="Tokens that Long-Context reads.")] = 30_000,
+    suites: Annotated[
+        str | None,
+        typer.Option(help="Suites with commas between, world, name@tokens, a file, or all; resumable, with a report."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="With --suites: which draws of each suite, such as 0,1,2.")] = "0",
+    questions: Annotated[int | None, typer.Option(min=1, help="With --suites: of an episode at most.")] = None,
+    judge: Annotated[bool, typer.Option(help="With --suites: the model on the server judges every answer.")] = False,
     threads: Threads = 2,
-    out: Annotated[Path | None, typer.Option(help="Write the table there as Markdown.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table there as Markdown; with --suites the folder of the evaluation.")
+    ] = None,
 ) -> None:
-    """Score a writer on held-out episodes, side by side with baselines under the same reader."""
+    """Score a writer on held-out episodes, side by side with baselines under the same reader.
+
+    With --suites every answer is kept in the folder --out; the same command asks what is missing and writes a report.
+    """
     _need_training()
     from memalpha.cli.measure import Asked, Rivals, evaluate_model
+
+    if suites is not None:
+        from memalpha.cli.sweep import AskedSuites, run_suites
+
+        chosen = Rivals(
+            names=systems or "all",
+            server=server,
+            served=served,
+            answers=answers,
+            embedder=embedder,
+            window_tokens=window,
+        )
+        asked_suites = AskedSuites(
+            names=suites, data=data, seeds=seeds, tokens=tokens, episodes=episodes, questions=questions
+        )
+        folder = out or RUNS / "eval"
+        run_suites(model, asked_suites, chosen, budget=budget, judge=judge, threads=threads, out=folder)
+        return
 
     asked = Asked(data=data, tokens=tokens, episodes=episodes, seed=seed)
     rivals = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from memalpha.agent.encoder import load_embedder
 from memalpha.agent.endpoint import EndpointModel
 from memalpha.agent.local import LocalModel, load_local
+from memalpha.agent.model import Model
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
 from memalpha.data.files import load_episodes
@@ -21,6 +23,7 @@ from memalpha.errors import ConfigError
 from memalpha.evaluation.baselines import (
     LONG_CONTEXT_TOKENS,
     System,
+    WatchedSystem,
     WriterSystem,
     long_context,
     rag,
@@ -70,20 +73,42 @@ class Rivals:
     embedder: Path | None = None
     window_tokens: int = LONG_CONTEXT_TOKENS
 
-    def build(self, model: LocalModel, budget: float | None, config: TrainConfig, stack: ExitStack) -> list[System]:
-        """The systems; `stack` closes what they hold open. Raises `ConfigError`."""
+    @property
+    def listed(self) -> list[str]:
+        """The names one by one."""
+        return [name.strip() for name in self.names.split(",")] if self.names != "all" else list(LOCAL)
+
+    def open(self, stack: ExitStack) -> EndpointModel:
+        """The model on the server; raises `ConfigError` without one."""
+        if self.server is None or self.served is None:
+            raise ConfigError("got no server, expected one; add --server and --served")
+        return stack.enter_context(EndpointModel(self.server, self.served))
+
+    def build(
+        self,
+        model: LocalModel,
+        budget: float | None,
+        config: TrainConfig,
+        stack: ExitStack,
+        *,
+        wrap: Callable[[Model], Model] = lambda model: model,
+    ) -> list[WatchedSystem]:
+        """The systems; `stack` closes what they hold open, `wrap` goes around each model. Raises `ConfigError`."""
         if (self.server is None) != (self.served is None):
             raise ConfigError("got one of --server and --served, expected both or neither; add the other one")
-        names = [name.strip() for name in self.names.split(",")] if self.names != "all" else list(LOCAL)
+        names, trained = self.listed, writer_of(model, budget, config)
         setup = Setup(
-            count_tokens=model.counter, writer=writer_of(model, budget, config), window_tokens=self.window_tokens
+            count_tokens=model.counter,
+            writer=Writer(wrap(model), trained.config),
+            window_tokens=self.window_tokens,
         )
         if self.embedder is not None:
             setup = replace(setup, embedder=load_embedder(self.embedder))
         if "memalpha-untrained" in names:
-            setup = replace(setup, untrained=writer_of(open_model(UNTRAINED), budget))
-        if self.server is not None and self.served is not None:
-            asked = stack.enter_context(EndpointModel(self.server, self.served))
+            untrained = open_model(UNTRAINED)
+            setup = replace(setup, untrained=Writer(wrap(untrained), writer_of(untrained, budget).config))
+        if self.server is not None:
+            asked = wrap(self.open(stack))
             setup = replace(setup, model=asked, answerer=asked if self.answers else None)
         elif self.answers:
             raise ConfigError("got --answers without a server, expected one; add --server and --served")
@@ -159,7 +184,7 @@ def evaluate_model(
     episodes = asked.open()
     with ExitStack() as stack, console.status("scoring") as status:
         if rivals is not None:
-            systems = rivals.build(model, budget, config_of(name), stack)
+            systems: list[System] = [*rivals.build(model, budget, config_of(name), stack)]
         else:
             systems = [writer_system(name, model, budget=budget, config=config_of(name))]
             systems += baseline_systems(model) if baselines else []

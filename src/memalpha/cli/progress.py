@@ -7,9 +7,18 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
+from memalpha.evaluation import sweep
 from memalpha.rl.train import Observer
 
 _COLUMNS = (
@@ -95,3 +104,43 @@ class TrainingProgress(Observer):
         outer.add_row(self._bars)
         outer.add_row(table)
         return outer
+
+
+class SweepProgress(sweep.Observer):
+    """A bar of questions for each system."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """`console` defaults to standard output."""
+        self.console = console or Console()
+        self._bars = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> SweepProgress:
+        """Start the display."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state on the terminal."""
+        self._bars.stop()
+
+    def on_system(self, name: str, asked: int, total: int) -> None:
+        """Begin a bar; without a terminal print a line."""
+        self._task = self._bars.add_task(name, total=total, completed=asked)
+        if not self.console.is_terminal:
+            self.console.print(f"{name}: {total - asked} of {total} questions to ask", highlight=False)
+
+    def on_answers(self, count: int) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._bars.advance(self._task, count)

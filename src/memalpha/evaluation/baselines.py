@@ -9,13 +9,14 @@ from the top of each chunk; No-Memory keeps nothing. `memalpha.evaluation.system
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from memalpha.agent.reader import BestEntries, ExtractiveReader, Reader, Selector
 from memalpha.agent.writer import Writer
-from memalpha.episode import Count, Trace, finish, run_episodes
+from memalpha.episode import Count, Trace, Watch, finish, run_episodes
 from memalpha.errors import DuplicateError
 from memalpha.evaluation.selection import LastTokens, Nearest, Nothing
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
@@ -47,6 +48,14 @@ class System(Protocol):
         ...
 
 
+class WatchedSystem(System, Protocol):
+    """A system that tells what is finished while it runs; all of `SYSTEMS` do."""
+
+    def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
+        """One trace for each episode, in order; `watch` is told of each memory, then of its answers."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterSystem:
     """A learned (or prompted) writer with the common reader."""
@@ -60,7 +69,7 @@ class WriterSystem:
     sample_seed: int | None = None
     """Samples at temperature 1 with this seed instead of decoding greedily."""
 
-    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+    def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
         """Write every episode, all side by side, then read."""
         sampling = None
         if self.sample_seed is not None:
@@ -73,6 +82,7 @@ class WriterSystem:
             count_tokens=self.count_tokens,
             sampling=sampling,
             layout=self.layout,
+            watch=watch,
         )
 
 
@@ -90,13 +100,16 @@ class FilledSystem:
     count_tokens: Count
     layout: Layout = MEMALPHA
 
-    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+    def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
         """Fill a bank for each episode, then read."""
         traces = []
         for episode in episodes:
+            began = time.monotonic()
             bank = Bank(count_tokens=self.count_tokens, layout=self.layout)
             self.fill(episode, bank)
-            traces.append(finish(episode, (), bank, self.reader, self.count_tokens))
+            if watch:
+                watch.wrote(episode, bank, time.monotonic() - began)
+            traces.append(finish(episode, (), bank, self.reader, self.count_tokens, watch))
         return traces
 
 
@@ -218,8 +231,8 @@ def _every_chunk(episode: Episode, bank: Bank) -> None:
 
 
 def _every_line(episode: Episode, bank: Bank) -> None:
-    for index, number, line, time in _lines(episode):
-        _insert(bank, line, Provenance(chunk=index, lines=(number,), time=time))
+    for index, number, line, said in _lines(episode):
+        _insert(bank, line, Provenance(chunk=index, lines=(number,), time=said))
 
 
 def _select(episode: Episode, bank: Bank, share: float, order: Callable[[int], Sequence[int]]) -> None:

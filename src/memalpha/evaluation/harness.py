@@ -44,6 +44,10 @@ class SystemScore:
     seconds: float
     """Writing and reading all episodes took this long."""
     episodes: int
+    read_seconds: float | None = None
+    """Of `seconds`, what reading and answering took; None where it was not measured apart."""
+    judged: float | None = None
+    """Share of the answers that a judge held to be right, by episode as the score; None without a judge."""
 
 
 def compare(

@@ -121,7 +121,7 @@ def learning_plots(metrics: Metrics) -> list[Plot]:
             caption = "; ".join(
                 _told(metrics, curve, scale) for scale in drawn for curve in scale.curves if _has(metrics, curve)
             )
-            with _figure(4.8, 2.9) as figure:
+            with figure_in_colours(4.8, 2.9) as figure:
                 grid = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)
                 for axes, scale in zip(grid[:, 0], drawn, strict=True):
                     _draw_scale(axes, metrics, scale)
@@ -130,7 +130,7 @@ def learning_plots(metrics: Metrics) -> list[Plot]:
                     Plot(
                         title=title,
                         caption=caption[0].upper() + caption[1:] + ".",
-                        svg=_svg(figure, f"{title}: {caption}"),
+                        svg=as_svg(figure, f"{title}: {caption}"),
                     )
                 )
     return plots
@@ -212,7 +212,7 @@ def _bars(title: str, note: str, values: Mapping[str, float], spans: Sequence[tu
     """Horizontal bars, the writers in colour, each with its number."""
     names, numbers = [visible(name) for name in values], list(values.values())
     told = ", ".join(f"{name} {value:.2f}" for name, value in values.items())
-    with _figure(3.5, 0.7 + 0.27 * len(names)) as figure:
+    with figure_in_colours(3.5, 0.7 + 0.27 * len(names)) as figure:
         axes = figure.subplots()
         places = range(len(names))
         axes.barh(places, numbers, height=0.68, color=[_colour(name) for name in names])
@@ -232,7 +232,7 @@ def _bars(title: str, note: str, values: Mapping[str, float], spans: Sequence[tu
         axes.spines["bottom"].set_visible(False)
         axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-        return Plot(title=title, caption=note, svg=_svg(figure, f"{title}: {told}"))
+        return Plot(title=title, caption=note, svg=as_svg(figure, f"{title}: {told}"))
 
 
 def _colour(system: str) -> str:
@@ -242,7 +242,7 @@ def _colour(system: str) -> str:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def figure_in_colours(width: float, height: float) -> Iterator[Figure]:
     """A figure in the page's colours; raises `MissingExtraError`."""
     try:
         from matplotlib import rc_context
@@ -270,7 +270,7 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure, description: str) -> str:
+def as_svg(figure: Figure, description: str) -> str:
     """The figure as an element of a page: one root, variables for colours, no ids that a second plot could repeat."""
     from html import escape
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from memalpha.agent.reader import Shown
-from memalpha.episode import Count, Trace, finish
+from memalpha.episode import Count, Trace, Watch, finish
 from memalpha.errors import DuplicateError, MissingExtraError, ModelError
 from memalpha.evaluation.baselines import READ_ENTRIES, ReaderOf, extractive
 from memalpha.memory.bank import Bank, Entry, MemoryKind, Provenance
@@ -49,14 +50,17 @@ class Mem0System:
         """Says which mode and which vectors."""
         return f"mem0, raw ({self.embedder.name})"
 
-    def run(self, episodes: Sequence[Episode]) -> list[Trace]:
+    def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
         """Add every line, then read; raises `MissingExtraError` without the package."""
         traces = []
         for episode in episodes:
             with open_mem0(self.embedder) as memory:
+                began = time.monotonic()
                 bank = Bank(count_tokens=self.count_tokens)
                 reader = self.reader_of(Mem0Search(memory, add_lines(memory, episode, bank), READ_ENTRIES))
-                traces.append(finish(episode, (), bank, reader, self.count_tokens))
+                if watch:
+                    watch.wrote(episode, bank, time.monotonic() - began)
+                traces.append(finish(episode, (), bank, reader, self.count_tokens, watch))
         return traces
 
 

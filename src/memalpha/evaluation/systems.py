@@ -16,12 +16,19 @@ from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.episode import Count
 from memalpha.errors import ConfigError
 from memalpha.evaluation import baselines, rules
-from memalpha.evaluation.baselines import LONG_CONTEXT_TOKENS, READ_ENTRIES, Fill, FilledSystem, System, WriterSystem
+from memalpha.evaluation.baselines import (
+    LONG_CONTEXT_TOKENS,
+    READ_ENTRIES,
+    Fill,
+    FilledSystem,
+    WatchedSystem,
+    WriterSystem,
+)
 from memalpha.evaluation.products import Mem0System
 from memalpha.evaluation.selection import Capped, LastTokens
 from memalpha.memory.embedding import Embedder, HashedEmbedder
 from memalpha.memory.entry import MemoryKind
-from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.layout import FLAT, MEMALPHA, Layout, without
 from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX
 
 READ_TOKENS = 30_000
@@ -68,10 +75,10 @@ class Setup:
         return self.answering(Capped(selector, self.read_tokens))
 
 
-Builder = Callable[[Setup], System]
+Builder = Callable[[Setup], WatchedSystem]
 
 
-def build_systems(names: Sequence[str], setup: Setup) -> list[System]:
+def build_systems(names: Sequence[str], setup: Setup) -> list[WatchedSystem]:
     """The systems of these names, in order; raises `ConfigError` for a name that is unknown or stands twice."""
     for at, name in enumerate(names):
         if name not in SYSTEMS:
@@ -81,31 +88,31 @@ def build_systems(names: Sequence[str], setup: Setup) -> list[System]:
     return [SYSTEMS[name](setup) for name in names]
 
 
-def _long_context(setup: Setup) -> System:
+def _long_context(setup: Setup) -> WatchedSystem:
     return baselines.long_context(setup.count_tokens, setup.window_tokens, reader_of=setup.answering)
 
 
-def _no_memory(setup: Setup) -> System:
+def _no_memory(setup: Setup) -> WatchedSystem:
     return baselines.no_memory(setup.count_tokens, reader_of=setup.answering)
 
 
-def _rag(setup: Setup) -> System:
+def _rag(setup: Setup) -> WatchedSystem:
     return _stated(baselines.rag(setup.count_tokens, reader_of=setup.capped), setup)
 
 
-def _embedding_rag(setup: Setup) -> System:
+def _embedding_rag(setup: Setup) -> WatchedSystem:
     return _stated(baselines.embedding_rag(setup.count_tokens, setup.embedder, reader_of=setup.capped), setup)
 
 
-def _sentence_bm25(setup: Setup) -> System:
+def _sentence_bm25(setup: Setup) -> WatchedSystem:
     return _stated(baselines.sentence_control(setup.count_tokens, reader_of=setup.capped), setup)
 
 
-def _sentence_embedding(setup: Setup) -> System:
+def _sentence_embedding(setup: Setup) -> WatchedSystem:
     return _stated(baselines.sentence_embedding(setup.count_tokens, setup.embedder, reader_of=setup.capped), setup)
 
 
-def _mem0(setup: Setup) -> System:
+def _mem0(setup: Setup) -> WatchedSystem:
     system = Mem0System(count_tokens=setup.count_tokens, embedder=setup.embedder, reader_of=setup.capped)
     return replace(system, read_budget=_at_most(system.read_budget, setup))
 
@@ -121,7 +128,7 @@ def _at_most(budget: str, setup: Setup) -> str:
 def _ruled(title: str, layout: Layout, fill: Fill) -> Builder:
     """A system whose memory a rule fills."""
 
-    def build(setup: Setup) -> System:
+    def build(setup: Setup) -> WatchedSystem:
         reader, budget = _reading(layout, setup)
         return FilledSystem(
             name=f"{title}, rule",
@@ -138,7 +145,7 @@ def _ruled(title: str, layout: Layout, fill: Fill) -> Builder:
 def _prompted(title: str, layout: Layout, view: ViewConfig = DEFAULT_VIEW) -> Builder:
     """A system whose memory any model writes, by the instructions of its layout."""
 
-    def build(setup: Setup) -> System:
+    def build(setup: Setup) -> WatchedSystem:
         if setup.model is None:
             raise ConfigError(
                 f"got no model to write the memory of {title}, expected one; name one, or take a system without"
@@ -149,12 +156,21 @@ def _prompted(title: str, layout: Layout, view: ViewConfig = DEFAULT_VIEW) -> Bu
     return build
 
 
-def _trained(setup: Setup) -> System:
+def _trained(setup: Setup) -> WatchedSystem:
     return _written("Mem-α", _needed(setup.writer, "a trained writer"), MEMALPHA, setup)
 
 
-def _untrained(setup: Setup) -> System:
+def _untrained(setup: Setup) -> WatchedSystem:
     return _written("Mem-α, untrained", _needed(setup.untrained, "an untrained writer"), MEMALPHA, setup)
+
+
+def _ablated(title: str, layout: Layout) -> Builder:
+    """The trained writer with another memory: what it writes to a part that is not there is refused and lost."""
+
+    def build(setup: Setup) -> WatchedSystem:
+        return _written(f"Mem-α, {title}", _needed(setup.writer, "a trained writer"), layout, setup)
+
+    return build
 
 
 def _needed(writer: Writer | None, what: str) -> Writer:
@@ -201,10 +217,16 @@ SYSTEMS: Mapping[str, Builder] = {
     "memalpha": _trained,
     "memalpha-untrained": _untrained,
     "memalpha-prompted": _prompted("Mem-α, prompted", MEMALPHA),
+    "memalpha-no-core": _ablated("no core", without(MEMALPHA, MemoryKind.CORE)),
+    "memalpha-no-episodic": _ablated("no episodic", without(MEMALPHA, MemoryKind.EPISODIC)),
+    "memalpha-no-semantic": _ablated("no semantic", without(MEMALPHA, MemoryKind.SEMANTIC)),
+    "memalpha-flat": _ablated("one paragraph", FLAT),
 }
 """A builder for each name that `memalpha eval --systems` takes."""
 
 PROMPTED = ("markdown", "memagent", "mem1", "memgpt", "mirix", "memalpha-prompted")
 """What needs a model that follows instructions."""
-LOCAL = tuple(name for name in SYSTEMS if name not in (*PROMPTED, "mem0-raw"))
-"""What runs with what this package ships: no server, no further package."""
+ABLATIONS = ("memalpha-no-core", "memalpha-no-episodic", "memalpha-no-semantic", "memalpha-flat")
+"""The trained writer with a part of its memory off, and with one paragraph in place of all parts."""
+LOCAL = tuple(name for name in SYSTEMS if name not in (*PROMPTED, *ABLATIONS, "mem0-raw"))
+"""What runs with what this package ships: no server, no further package; ablations only by name."""

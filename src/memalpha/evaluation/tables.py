@@ -108,6 +108,19 @@ READS = Column(
     title="Reads", meaning="what may be read for one question", cell=lambda row: row.read_budget, number=False
 )
 
+READ_SECONDS = Column(
+    title="Reading",
+    meaning="of these seconds, what reading and answering took",
+    cell=lambda row: "–" if row.read_seconds is None else f"{row.read_seconds:,.1f}",
+)
+JUDGED = Column(
+    title="Judged",
+    meaning="share of the answers that the judge held to be right",
+    cell=lambda row: "–" if row.judged is None else f"{row.judged:.2f}",
+    value=lambda row: row.judged,
+    best=max,
+)
+
 COLUMNS = (SYSTEM, SCORE, *COMPETENCIES, SUFFICIENCY, TOKENS, KEPT, WRITTEN, READ, SECONDS, READS)
 
 
@@ -123,13 +136,13 @@ def table_cells(rows: Sequence[SystemScore], columns: Sequence[Column] = COLUMNS
     ]
 
 
-def markdown_table(rows: Sequence[SystemScore]) -> str:
+def markdown_table(rows: Sequence[SystemScore], columns: Sequence[Column] = COLUMNS) -> str:
     """The whole table of systems in Markdown, the best of each column in bold."""
     body = [
         [f"**{escape_markdown(cell.text)}**" if cell.best else escape_markdown(cell.text) for cell in row]
-        for row in table_cells(rows)
+        for row in table_cells(rows, columns)
     ]
-    return markdown_lines([column.title for column in COLUMNS], body, [column.number for column in COLUMNS])
+    return markdown_lines([column.title for column in columns], body, [column.number for column in columns])
 
 
 def markdown_lines(titles: Sequence[str], body: Sequence[Sequence[str]], numbers: Sequence[bool]) -> str:

@@ -8,7 +8,7 @@ layouts of other systems are in `memalpha.memory.layouts`.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from memalpha.errors import ConfigError
@@ -223,3 +223,9 @@ MEMALPHA = Layout(
 
 FLAT = Layout(name="flat", blocks=(Block(kind=MemoryKind.CORE, operations=_REWRITE, max_tokens=1024),))
 """One paragraph that every step overwrites, the memory of MemAgent and MEM1."""
+
+
+def without(layout: Layout, kind: MemoryKind) -> Layout:
+    """The layout with one block off, as the ablations of a memory have it; raises `ConfigError` for the last block."""
+    blocks = tuple(block for block in layout.blocks if block.kind is not kind)
+    return replace(layout, name=f"{layout.name}-no-{kind.value}", blocks=blocks)

@@ -109,7 +109,7 @@ def test_the_processed_table_is_read_as_a_release_is(tmp_path: Path) -> None:
     file = tmp_path / "test.json"
     file.write_text(json.dumps([row, row | {"data_source": "recsys_redial_full"}]), encoding="utf-8")
     [episode] = load(file, count_tokens=words)
-    assert (episode.id, episode.source) == ("memoryagentbench:4", "memoryagentbench")
+    assert (episode.id, episode.source) == ("memoryagentbench:infbench_sum_eng_shots2:4", "memoryagentbench")
     assert [chunk.time for chunk in episode.chunks] == ["2024-01-01"]
     [question] = episode.questions
     assert question.answers == ("Mira", "run")

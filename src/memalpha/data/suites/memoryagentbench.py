@@ -86,7 +86,9 @@ def _source(where: str, row: object) -> str:
 
 def _processed(row: object, where: str, chunk_tokens: int | None, count: Callable[[str], int]) -> Episode:
     """A row of Mem-α's table; its chunks stay as they are unless a limit is asked for."""
-    episode = replace(episode_from_row(row, where=where, name="memoryagentbench"), source="memoryagentbench")
+    episode = replace(
+        episode_from_row(row, where=where, name=f"memoryagentbench:{_source(where, row)}"), source="memoryagentbench"
+    )
     return limit_chunks(episode, chunk_tokens, count) if chunk_tokens else episode
 
 
