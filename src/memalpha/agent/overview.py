@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from memalpha.agent.view import View, ViewConfig
+from memalpha.agent.view import View, ViewConfig, rarity_of
 from memalpha.memory.bank import Bank, Entry
 from memalpha.memory.search import tokenize
 from memalpha.records import Chunk
@@ -34,4 +34,4 @@ def _best(bank: Bank, line: str, k: int) -> tuple[Entry, ...]:
 def _shared(bank: Bank, words: frozenset[str], entry: Entry) -> float:
     """The weight of the words in common. BM25 scores of two stores do not compare, and are negative in small ones."""
     shared = words & frozenset(tokenize(entry.text))
-    return math.fsum(math.log1p((len(bank) + 0.5) / (bank.frequency(word) + 0.5)) for word in shared)
+    return math.fsum(rarity_of(bank, word) for word in shared)

@@ -88,11 +88,11 @@ def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]
         return ()
     words, marked = _content(line), _marked(line)
     query = " ".join(sorted(words))
-    rarity = {word: _rarity(bank, word) for word in words}
+    rarity = {word: rarity_of(bank, word) for word in words}
     found: list[tuple[float, float, Entry]] = []
     for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
         theirs = _content(hit.entry.text)
-        rarity.update((word, _rarity(bank, word)) for word in theirs if word not in rarity)
+        rarity.update((word, rarity_of(bank, word)) for word in theirs if word not in rarity)
         twice = marked | _marked(hit.entry.text)
         shared = _weight(words & theirs, rarity, twice)
         least = min(_weight(words, rarity, twice), _weight(theirs, rarity, twice))
@@ -102,7 +102,7 @@ def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]
     return tuple(entry for _, _, entry in found[: config.related])
 
 
-def _rarity(bank: Bank, word: str) -> float:
+def rarity_of(bank: Bank, word: str) -> float:
     """How much a word tells in this memory: log(1 + (N + 0.5) / (n + 0.5)) with n of N entries that have it."""
     return math.log1p((len(bank) + 0.5) / (bank.frequency(word) + 0.5))
 

@@ -55,6 +55,9 @@ KNOWLEDGE = (
 EXAMPLE = "Sample: {s}; label: {v}"
 """A labelled example; {s} is the sample."""
 
+EXAMPLE_QUESTION = "Sample: {s}; which label?"
+"""Asks for the label of a sample {s}, in the words of an example."""
+
 STEP = "The step taken in project {n} was the {v}."
 
 DISTRACTORS = (

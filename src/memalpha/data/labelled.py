@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from memalpha.data.exchange import SAMPLE_OPENINGS, exchange
-from memalpha.data.frames import EXAMPLE
+from memalpha.data.frames import EXAMPLE, EXAMPLE_QUESTION
 from memalpha.data.passages import dated, expect_positive
 from memalpha.data.raw import field
 from memalpha.errors import EpisodeError
 from memalpha.records import Competency, Episode, Metric, Question
 from memalpha.text import normalise
-
-QUESTION = "Sample: {s}; which label?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +117,7 @@ def _ask(drawn: Iterator[Sample], chunks: Sequence[Sequence[Sample]], numbers: d
             continue
         known.add(normalise(sample.text))
         yield Question(
-            text=QUESTION.format(s=sample.text),
+            text=EXAMPLE_QUESTION.format(s=sample.text),
             answers=(numbers[sample.label],),
             metric=Metric.LABEL,
             competency=Competency.TEST_TIME_LEARNING,

@@ -24,6 +24,7 @@ from memalpha.data.frames import (
     DISTRACTORS,
     EVENTS,
     EXAMPLE,
+    EXAMPLE_QUESTION,
     KNOWLEDGE,
     NOISE,
     STATEMENTS,
@@ -176,7 +177,7 @@ def _task(rng: random.Random, pools: Pools) -> _Thread:
     lines = tuple(EXAMPLE.format(s=_sample(rng, word), v=label) for word, label in zip(telling, labels, strict=True))
     asks = tuple(
         _Ask(
-            text=f"Sample: {_sample(rng, word)}; which label?",
+            text=EXAMPLE_QUESTION.format(s=_sample(rng, word)),
             answer=str(label),
             competency=Competency.TEST_TIME_LEARNING,
             parts=(part,),

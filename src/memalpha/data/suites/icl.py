@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from memalpha.agent.tokens import nano_counter
-from memalpha.data.frames import EXAMPLE
+from memalpha.data.frames import EXAMPLE, EXAMPLE_QUESTION
 from memalpha.data.passages import dated, pack
 from memalpha.data.raw import checked, field, name_of, read_records
 from memalpha.data.suites.suite import NO_LIMITS, QUESTIONS, Limits, Loader, locate
@@ -70,7 +70,7 @@ def _episode(
     asked = [(label, text) for label in sorted(test) if label in chunks_of for text in test[label] if text not in known]
     questions = tuple(
         Question(
-            text=f"Sample: {text}; which label?",
+            text=EXAMPLE_QUESTION.format(s=text),
             answers=(numbers[label],),
             metric=Metric.LABEL,
             competency=Competency.TEST_TIME_LEARNING,
