@@ -15,13 +15,13 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with squad/ and hotpotqa/")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of data sets")
     options = parser.parse_args()
     commands = [["world.py"], ["estimators.py"], ["length.py"]]
     if options.data.is_dir():
-        commands.append(["real_text.py", "--data", str(options.data)])
+        commands += [[each, "--data", str(options.data)] for each in ("real_text.py", "mixture.py", "suites.py")]
     else:
-        print(f"{options.data} is not there: the benchmark on real text is left out")
+        print(f"{options.data} is not there: the benchmarks on real text are left out")
     for command in [*commands, ["tables.py"]]:
         print("benchmarks/" + " ".join(command), flush=True)
         subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)

@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, help="test episodes of each set; all 55 and 40 by default")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = []
     for name in options.sets:
+        rows: list[dict[str, object]] = []
         training, tests = load_pair(options.data, name)
         tests = tests[: options.episodes]
         if name == "hotpotqa":
@@ -72,16 +72,17 @@ def main() -> None:
         file = RUNS / f"{name}-train.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_episodes(file, training)
-        rows += [dict(each, set=name) for each in score_rules(tests)]
-        rows += [dict(each, set=name) for each in score_model("Warm start", load_local("nano-warm"), tests, None)]
+        rows += score_rules(tests)
+        rows += score_model("Warm start", load_local("nano-warm"), tests, None)
         for seed in options.seeds:
             settings = {"data.source": str(file), "run.seed": str(seed), "run.threads": str(options.threads)}
             config = load_config(Path(__file__).parent.parent / "configs" / "real-text.toml", settings)
             model = train(config, RUNS / f"{name}-{seed}")
-            rows += [dict(each, set=name) for each in score_model("After RL", model, tests, seed)]
-            for each in rows[-len(SHARES) :]:
-                print(name, seed, each["share"], round(each["score"], 3), round(each["memory_share"], 3), flush=True)
-            save("real_text", rows, seeds=options.seeds)
+            scored = score_model("After RL", model, tests, seed)
+            for each in scored:
+                print(name, seed, each["share"], f"{each['score']:.3f} {each['memory_share']:.3f}", flush=True)
+            rows += scored
+            save(f"real_{name}", rows, seeds=options.seeds)
 
 
 def score_rules(tests: Sequence[Episode]) -> list[dict[str, object]]:

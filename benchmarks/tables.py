@@ -5,22 +5,16 @@ python benchmarks/tables.py
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import matplotlib
-from record import load
-
-matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
+from record import load
+from suite_tables import SECTIONS as SUITES
 
-ROOT = Path(__file__).parent.parent
-IMAGES = ROOT / "docs" / "images"
 Row = dict[str, Any]
-T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
-"""Student's t for a 95% interval of the mean over n seeds."""
 
 
 def main() -> None:
@@ -30,7 +24,7 @@ def main() -> None:
         "Every figure is made by a script; each section names it. "
         "Intervals are explained in [evaluate](evaluate.md).\n",
     ]
-    for name, section in (("world", world), ("length", length), ("estimators", estimators), ("real_text", real_text)):
+    for name, section in SECTIONS.items():
         found = load(name)
         if found:
             parts += [section(found["results"]), provenance(found)]
@@ -49,38 +43,11 @@ def provenance(found: Row) -> str:
     )
 
 
-def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half of Student's 95% interval over seeds."""
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return mean, float("nan")
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return mean, T_95.get(len(values), 2.0) * deviation / math.sqrt(len(values))
-
-
-def spread(values: Sequence[float], form: str = ".3f") -> str:
-    mean, half = mean_and_half_width(values)
-    return format(mean, form) if math.isnan(half) else f"{mean:{form}} ± {half:{form}}"
-
-
-def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in body)]) + "\n"
-
-
 def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     return groups
-
-
-COMPETENCIES = {
-    "accurate_retrieval": "retrieval",
-    "test_time_learning": "learning",
-    "long_range_understanding": "long range",
-    "conflict_resolution": "conflict",
-}
 
 
 def world_table(rows: Sequence[Row]) -> str:
@@ -186,30 +153,29 @@ def estimators(rows: Sequence[Row]) -> str:
     )
 
 
-def real_text(rows: Sequence[Row]) -> str:
-    text = "## Real text: score against memory\n"
-    for (name,), own in grouped(rows, "set").items():
-        text += f"\n### {name}\n\n"
-        figure, axes = plt.subplots(figsize=(6, 3.4))
-        body = []
-        series: dict[str, list[Row]] = {}
-        for row in own:
-            series.setdefault(row["system"].split(" ")[0] if row["system"][-1] == "%" else row["system"], []).append(
-                row
-            )
-        for title, found in series.items():
-            cells = {share: [row for row in found if row["share"] == share] for share in (0.25, 0.5, 0.75, 1.0)}
-            body.append([title, *map(score_and_share, cells.values())])
-            points = [
-                (sum(row["memory_share"] for row in each) / len(each), sum(row["score"] for row in each) / len(each))
-                for each in cells.values() if each
-            ]  # fmt: skip
-            axes.plot(*zip(*points, strict=True), marker="o", label=title)
-        text += table(["system", "25%", "50%", "75%", "100%"], body)
-        text += f"\nIn parentheses the share of the raw text that was kept. {own[0]['episodes']} test episodes.\n\n"
-        axes.set(xlabel="share of the raw text kept", ylabel="score", title=f"{name}: score against memory")
-        text += finish(figure, axes, f"real-{name}")
-    return text
+def real_text(name: str, rows: Sequence[Row]) -> str:
+    """Score against memory on the episodes of one data set."""
+    figure, axes = plt.subplots(figsize=(6, 3.4))
+    body = []
+    series: dict[str, list[Row]] = {}
+    for row in rows:
+        title = row["system"].split(" ")[0] if row["system"][-1] == "%" else row["system"]
+        series.setdefault(title, []).append(row)
+    for title, found in series.items():
+        cells = {share: [row for row in found if row["share"] == share] for share in (0.25, 0.5, 0.75, 1.0)}
+        body.append([title, *map(score_and_share, cells.values())])
+        points = [
+            (sum(row["memory_share"] for row in each) / len(each), sum(row["score"] for row in each) / len(each))
+            for each in cells.values() if each
+        ]  # fmt: skip
+        axes.plot(*zip(*points, strict=True), marker="o", label=title)
+    axes.set(xlabel="share of the raw text kept", ylabel="score", title=f"{name}: score against memory")
+    return (
+        f"## Real text, {name}: score against memory\n\n"
+        + table(["system", "25%", "50%", "75%", "100%"], body)
+        + f"\nIn parentheses the share of the raw text that was kept. {rows[0]['episodes']} test episodes.\n\n"
+        + finish(figure, axes, f"real-{name.lower()}")
+    )
 
 
 def score_and_share(rows: Sequence[Row]) -> str:
@@ -220,21 +186,22 @@ def score_and_share(rows: Sequence[Row]) -> str:
     return f"{spread([row['score'] for row in rows])} ({share:.0%})"
 
 
-def finish(figure: Any, axes: Any, name: str) -> str:
-    axes.legend(fontsize=8)
-    for each in figure.axes:
-        each.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
-    return f"![{name}](images/{name}.svg)\n"
-
-
 def into_readme(text: str) -> None:
     file = ROOT / "README.md"
     before, _, rest = file.read_text(encoding="utf-8").partition("<!-- results -->")
     _, _, after = rest.partition("<!-- results end -->")
     file.write_text(f"{before}<!-- results -->\n\n{text}\n<!-- results end -->{after}", encoding="utf-8")
+
+
+SECTIONS = {
+    "world": world,
+    "length": length,
+    "estimators": estimators,
+    "real_squad": partial(real_text, "SQuAD"),
+    "real_hotpotqa": partial(real_text, "HotpotQA"),
+    **SUITES,
+}
+"""Result files in the order of the page."""
 
 
 if __name__ == "__main__":

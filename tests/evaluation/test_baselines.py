@@ -216,3 +216,15 @@ def test_a_writer_decodes_greedily_unless_it_has_a_seed(seed: int | None, temper
     expected = [None] * 5 if seed is None else [3_000_009 + index for index in range(5)]
     assert [sampling.seed for sampling in samplings] == expected
     assert (traces[0].score, traces[0].memory_tokens, traces[0].raw_tokens) == (0.0, 0, 18)
+
+
+@pytest.mark.parametrize(("passage_tokens", "rounds"), [(None, 1), (8, 2), (4, 3)])
+def test_a_writer_reads_long_chunks_in_passages(passage_tokens: int | None, rounds: int) -> None:
+    model = Listening()
+    writer = Writer(model, WriterConfig(passage_tokens=passage_tokens))
+    system = WriterSystem(name="w", writer=writer, count_tokens=words, reader=ExtractiveReader())
+    asked = episode("Ann lives in Oslo.\nBob lives in Rome.\nCy sings.\nDi digs.")
+    (trace,) = system.run([asked])
+    assert len(model.heard) == rounds
+    assert [chunk.time for chunk in trace.episode.chunks] == ["2024-03-01"] * rounds
+    assert "\n".join(chunk.text for chunk in trace.episode.chunks) == asked.chunks[0].text

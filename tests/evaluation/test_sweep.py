@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from memalpha.agent.judge import Judge
 from memalpha.agent.model import Completion, Prompt, Sampling, ScriptedModel
 from memalpha.agent.reader import ModelReader
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
+from memalpha.episode import Trace, Watch
 from memalpha.errors import CheckpointError, EpisodeError, ModelError
 from memalpha.evaluation.baselines import WatchedSystem, WriterSystem, rag
 from memalpha.evaluation.ledger import Ledger
@@ -110,6 +111,35 @@ def test_an_outage_leaves_what_goes_on_to_the_same_rows(tmp_path: Path, lasts: i
         # Completions are kept in lots of 32, so that at most the lot of the outage is paid again.
         assert len(again.prompts) >= len(model.prompts) - lasts
     assert len((tmp_path / "cut" / "questions.jsonl").read_text().splitlines()) == 48
+
+
+@dataclass
+class Grouped:
+    """RAG that notes which episodes come together."""
+
+    inner: WatchedSystem
+    groups: list[list[str]] = field(default_factory=list)
+    name: str = "grouped"
+    read_budget: str = ""
+
+    def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
+        self.groups.append([each.id for each in episodes])
+        return self.inner.run(episodes, watch)
+
+
+@pytest.mark.parametrize(
+    ("size", "groups"), [(8, [["a", "b", "c"], ["a", "d"]]), (2, [["a", "b"], ["c", "a"], ["d"]]), (1, [*"abcad"])]
+)
+def test_episodes_of_several_suites_go_side_by_side(tmp_path: Path, size: int, groups: list[object]) -> None:
+    last = Cell(suite="three", seed=0, episodes=(episode("a", 2), episode("d", 1)))
+    system, ledger = Grouped(rag(words)), Ledger(tmp_path, {})
+    run_sweep({"rag-top2": system}, [*CELLS, last], ledger, count_tokens=words, pace=Pace(side_by_side=size))
+    assert system.groups == [list(group) for group in groups]
+    answered = {(suite, seed, name, number) for _, suite, seed, name, number in ledger.questions}
+    assert {key for key in answered if key[2] == "a"} == {
+        *(("one", 0, "a", number) for number in range(20)), *(("three", 0, "a", number) for number in range(2))
+    }  # fmt: skip
+    assert ledger.memories["rag-top2", "three", 0, "a"].suite == "three"
 
 
 def test_what_is_there_is_not_asked(tmp_path: Path) -> None:

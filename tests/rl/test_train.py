@@ -432,6 +432,26 @@ def test_of_a_file_at_most_a_tenth_is_held_out(tmp_path: Path, episodes: int, he
     assert source.training == tuple(made[held_out:])
 
 
+def test_long_chunks_of_files_are_cut_and_those_of_the_world_are_left(short_run: TrainConfig) -> None:
+    long = replace(TEA, chunks=(Chunk(text="Ann drinks tea with milk.\nBob drinks milk.\nCy sings."),))
+    source = EpisodeSource(config=TrainConfig(), training=(long,), validation=(TEA, long))
+    cut = source.cut(9, lambda text: len(text.split()))
+    texts = ["Ann drinks tea with milk.\nBob drinks milk.", "Cy sings."]
+    assert [[chunk.text for chunk in each.chunks] for each in cut.training] == [texts]
+    assert cut.validation == (TEA, cut.training[0])
+    assert source.cut(None, len) is source
+    world = open_source(short_run)
+    assert world.cut(1, len).batch(0) == world.batch(0)
+
+
+@pytest.mark.parametrize(("template", "passage_tokens"), [("<|write|>", 70), ("{{ messages }}", None)])
+def test_passages_are_for_the_nano_policy(quoting_policy: Path, template: str, passage_tokens: int | None) -> None:
+    model = load_local(quoting_policy)
+    model.tokenizer.chat_template = template
+    config = varied(TrainConfig(), writer={"passage": 70})
+    assert make_writer(model, config).config.passage_tokens == passage_tokens
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(EpisodeError, match=r"gone\.jsonl"):
         open_source(TrainConfig(data=DataConfig(source=str(tmp_path / "gone.jsonl"))))

@@ -61,6 +61,8 @@ class WriterConfig:
     """Share of a chunk's tokens that may be written for it, in (0, 1]; the rest is refused. None is no limit."""
     focus: tuple[str, ...] = ()
     """Words that name what to keep, such as "facts"; empty leaves the choice to the writer, as it is trained."""
+    passage_tokens: int | None = None
+    """Longer chunks should reach it in passages of so many tokens (`memalpha.data.passages.limit_chunks`)."""
 
 
 class Writer:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from memalpha.agent.reader import BestEntries, ExtractiveReader, Reader, Selector
 from memalpha.agent.writer import Writer
+from memalpha.data.passages import limit_chunks
 from memalpha.episode import Count, Trace, Watch, finish, run_episodes
 from memalpha.errors import DuplicateError
 from memalpha.evaluation.selection import LastTokens, Nearest, Nothing
@@ -71,6 +72,9 @@ class WriterSystem:
 
     def run(self, episodes: Sequence[Episode], watch: Watch | None = None) -> list[Trace]:
         """Write every episode, all side by side, then read."""
+        passage_tokens = self.writer.config.passage_tokens
+        if passage_tokens is not None:
+            episodes = [limit_chunks(episode, passage_tokens, self.count_tokens) for episode in episodes]
         sampling = None
         if self.sample_seed is not None:
             base, seed = self.writer.config.sampling, self.sample_seed

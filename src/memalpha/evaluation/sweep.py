@@ -48,7 +48,7 @@ class Pace:
     """How much goes on at the same time."""
 
     side_by_side: int = SIDE_BY_SIDE
-    """Episodes of one group."""
+    """Episodes of one group, of whatever suites."""
     workers: int = 1
     """Groups at once, in threads; more than one only where systems and models may be used from several."""
 
@@ -114,11 +114,9 @@ def run_sweep(
     pace, observer = pace or Pace(), observer or Observer()
     total = sum(cell.questions for cell in cells)
     for name, system in systems.items():
-        jobs = []
-        for cell in cells:
-            asked = list(_missing(name, cell, ledger))
-            groups = [asked[at : at + pace.side_by_side] for at in range(0, len(asked), pace.side_by_side)]
-            jobs += [_Job(name, system, cell, group, ledger, count_tokens, judge, observer) for group in groups]
+        asked = [each for cell in cells for each in _missing(name, cell, ledger)]
+        groups = _groups(asked, pace.side_by_side)
+        jobs = [_Job(name, system, group, ledger, count_tokens, judge, observer) for group in groups]
         observer.on_system(name, total - sum(job.questions for job in jobs), total)
         if pace.workers == 1:
             for job in jobs:
@@ -131,6 +129,7 @@ def run_sweep(
 class _Asked:
     """What is left to ask of an episode."""
 
+    cell: Cell
     episode: Episode
     numbers: tuple[int, ...]
 
@@ -147,14 +146,13 @@ class _Job:
         self,
         name: str,
         system: WatchedSystem,
-        cell: Cell,
         group: Sequence[_Asked],
         ledger: Ledger,
         count_tokens: Count,
         judge: Judge | None,
         observer: Observer,
     ) -> None:
-        self._name, self._system, self._cell = name, system, cell
+        self._name, self._system = name, system
         self._asked = {asked.episode.id: asked for asked in group}
         self._ledger, self._count, self._judge, self._observer = ledger, count_tokens, judge, observer
         self.questions = sum(len(asked.numbers) for asked in group)
@@ -163,14 +161,14 @@ class _Job:
         self._system.run([asked.reduced for asked in self._asked.values()], self)
 
     def wrote(self, episode: Episode, bank: Bank, seconds: float) -> None:
-        whole = self._asked[episode.id].episode
+        asked = self._asked[episode.id]
         self._ledger.add_memory(
             MemoryRow(
                 system=self._name,
-                suite=self._cell.suite,
-                seed=self._cell.seed,
+                suite=asked.cell.suite,
+                seed=asked.cell.seed,
                 episode=episode.id,
-                digest=digest(whole),
+                digest=digest(asked.episode),
                 raw_tokens=sum(self._count(chunk.text) for chunk in episode.chunks),
                 memory_tokens=bank.tokens(),
                 written_tokens=sum(self._count(each.after) for each in bank.log if each.after),
@@ -179,17 +177,17 @@ class _Job:
         )
 
     def answered(self, episode: Episode, first: int, answers: Sequence[Answer], seconds: float) -> None:
-        numbers = self._asked[episode.id].numbers
+        asked = self._asked[episode.id]
         for place, answer in enumerate(answers, start=first):
             question = episode.questions[place]
             judged = self._judge.correct(question.text, question.answers, answer.text) if self._judge else None
             self._ledger.add_question(
                 QuestionRow(
                     system=self._name,
-                    suite=self._cell.suite,
-                    seed=self._cell.seed,
+                    suite=asked.cell.suite,
+                    seed=asked.cell.seed,
                     episode=episode.id,
-                    number=numbers[place],
+                    number=asked.numbers[place],
                     competency=question.competency,
                     metric=question.metric,
                     answer=answer.text,
@@ -214,7 +212,18 @@ def _missing(name: str, cell: Cell, ledger: Ledger) -> Iterator[_Asked]:
             )
         numbers = tuple(at for at in range(len(episode.questions)) if (*key, at) not in ledger.questions)
         if numbers:
-            yield _Asked(episode, numbers)
+            yield _Asked(cell, episode, numbers)
+
+
+def _groups(asked: Sequence[_Asked], size: int) -> list[list[_Asked]]:
+    """Episodes that go side by side, in order and of any suites; no two of a group share an id."""
+    groups: list[list[_Asked]] = []
+    for each in asked:
+        last = groups[-1] if groups else []
+        if not last or len(last) == size or each.episode.id in {other.episode.id for other in last}:
+            groups.append([])
+        groups[-1].append(each)
+    return groups
 
 
 def _in_threads(jobs: Sequence[_Job], workers: int) -> None:

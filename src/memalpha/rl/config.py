@@ -76,6 +76,8 @@ class WriterSection:
     overlap: float = 0.6
     budgets: tuple[float, ...] = ()
     """Shares of a chunk that may be written; steps take them in turn. Empty is no limit."""
+    passage: int = 200
+    """The nano policy reads longer chunks in passages of so many tokens; models with a chat prompt read whole ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,7 @@ _LEAST = {
     "data.validation_episodes": 0,
     "writer.newest": 0,
     "writer.related": 0,
+    "writer.passage": 1,
     "rollout.episodes": 1,
     "rollout.group": 2,
     "rollout.max_new_tokens": 1,

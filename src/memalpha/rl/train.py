@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from memalpha.agent.tokens import TokenCounter
 from memalpha.agent.view import ViewConfig
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.data.files import load_episodes
+from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.episode import Trace, run_episodes
@@ -69,6 +70,16 @@ class EpisodeSource:
         orders = {around: self._order(around) for around, _ in places}
         return tuple(self.training[orders[around][at]] for around, at in places)
 
+    def cut(self, max_tokens: int | None, count_tokens: TokenCounter) -> EpisodeSource:
+        """The same with longer chunks in passages; None leaves them whole."""
+        if max_tokens is None:
+            return self
+        training, validation = (
+            tuple(limit_chunks(episode, max_tokens, count_tokens) for episode in part)
+            for part in (self.training, self.validation)
+        )
+        return replace(self, training=training, validation=validation)
+
     def _order(self, around: int) -> list[int]:
         """The order of the episodes of files in this round; each round shuffles anew."""
         shuffled = torch.Generator().manual_seed(self.config.run.seed + around)
@@ -101,6 +112,7 @@ def make_writer(model: LocalModel, config: TrainConfig, step: int = 0) -> Writer
             view=ViewConfig(newest=section.newest, related=section.related, overlap=section.overlap),
             sampling=Sampling(max_tokens=config.rollout.max_new_tokens),
             budget=section.budgets[step % len(section.budgets)] if section.budgets else None,
+            passage_tokens=section.passage if nano else None,
         ),
     )
 
@@ -127,6 +139,7 @@ def train(
     model = learner.model
     run.forget_after(done or 0)
     count_tokens = model.counter
+    source = source.cut(make_writer(model, config).config.passage_tokens, count_tokens)
     board = _Board(folder, done or 0)
     observer.on_start(done or 0, config.run.steps)
     for step in range(done or 0, config.run.steps):
