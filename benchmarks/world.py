@@ -1,10 +1,9 @@
 """Before and after RL on held-out world episodes, 3 seeds, against the baselines.
 
-    python benchmarks/world.py --seeds 0 1 2     trains a writer a seed
-    python benchmarks/world.py --shipped         scores the shipped writer, without training
+    python benchmarks/world.py --seeds 0 1 2
 
 Trains the demo's configuration once a seed in runs/bench/world-<seed> (resumed if it is there) and scores warm start,
-trained writer and baselines on the same test episodes.
+trained writers, the shipped one and baselines on the same test episodes.
 """
 
 from __future__ import annotations
@@ -27,20 +26,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--shipped", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = demo_config({})
     tests = open_episodes("world", tokens=config.data.tokens, episodes=options.episodes, seed=TEST_SEED)
     warm = load_local("nano-warm")
     systems = [writer_system(WARM, warm, sampled=True), writer_system(WARM_GREEDY, warm), *baseline_systems(warm)]
+    systems.append(writer_system("Shipped writer (greedy)", load_local("nano")))
     rows = [row(each, seed=None) for each in compare(systems, tests)[0]]
-    if options.shipped:
-        model = load_local("nano")
-        trained = [writer_system(TRAINED, model, sampled=True), writer_system(TRAINED_GREEDY, model)]
-        rows += [row(each, seed=None) for each in compare(trained, tests)[0]]
-        save("world", rows, seeds=[TEST_SEED])
-        return
     for seed in options.seeds:
         settings = {"run.seed": str(seed), "run.threads": str(options.threads)}
         folder = RUNS / f"world-{seed}"
