@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "src" / "memalpha"
 
 FLOORS = (
     {"errors"},
-    {"records", "text"},
+    {"records", "text", "writing"},
     {"memory", "metrics"},
     {"agent"},
     {"data", "episode"},

@@ -33,9 +33,10 @@ from memalpha.evaluation.harness import compare
 from memalpha.evaluation.report import markdown_table, rich_table, show_trace
 from memalpha.evaluation.systems import LOCAL, Setup, build_systems
 from memalpha.records import Episode
-from memalpha.rl.checkpoint import RunFolder, write_whole, writing
+from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.train import make_writer
+from memalpha.writing import write_whole, writing
 
 UNTRAINED = "nano-warm"
 """The shipped writer before training."""

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_type_hints
 
-from memalpha.errors import CheckpointError, OutputError
+from memalpha.errors import CheckpointError
 from memalpha.records import Competency, Episode, Metric, episode_to_json
+from memalpha.writing import write_whole, writing
 
 Settings = Mapping[str, Any]
 """What decides the rows, as JSON values: another value makes another evaluation."""
@@ -113,28 +114,17 @@ def digest(episode: Episode) -> str:
 
 def append_line(file: Path, row: Mapping[str, Any]) -> None:
     """Add one line at once; raises `OutputError`."""
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab") as out:
             out.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-    except OSError as error:
-        raise OutputError(
-            f"{file} could not be written ({error.strerror or error}); nothing earlier was lost, free some space and "
-            "start the same command again"
-        ) from error
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Write a whole file by one rename, so that nobody sees half of it; raises `OutputError`."""
-    draft = file.with_name(f".{file.name}.writing")
-    try:
+    """Write a whole file, and the folder where it is missing; raises `OutputError`."""
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise OutputError(
-            f"{file} could not be written ({error.strerror or error}); check its rights and the free space"
-        ) from error
+        write_whole(file, text)
 
 
 def read_lines(file: Path) -> list[tuple[str, Any]]:

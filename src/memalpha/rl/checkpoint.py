@@ -10,15 +10,10 @@ A process killed while writing leaves a folder whose name starts with "writing-"
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import pickle
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +21,14 @@ from typing import Any
 import torch
 
 from memalpha.agent.local import LocalModel, load_local
-from memalpha.errors import CheckpointError, ConfigError, ModelError, OutputError
+from memalpha.errors import CheckpointError, ConfigError, ModelError
 from memalpha.rl.config import TrainConfig, from_tables, to_tables
 from memalpha.rl.learner import Learner
+from memalpha.writing import sync, write_whole, writing
 
 KEPT = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
 CHECKSUMS = "checksums.json"
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +80,10 @@ class RunFolder:
             (draft / "state.json").write_text(json.dumps(state) + "\n", encoding="utf-8")
             (draft / CHECKSUMS).write_text(json.dumps(_checksums(draft), indent=2) + "\n", encoding="utf-8")
             for file in _files(draft):
-                _sync(file)
+                sync(file)
             shutil.rmtree(self.folder(step), ignore_errors=True)
             draft.replace(self.folder(step))
-            _sync(folder)
+            sync(folder)
         for old in self._steps()[:-KEPT]:
             shutil.rmtree(self.folder(old), ignore_errors=True)
 
@@ -160,40 +155,6 @@ def save_policy(model: LocalModel, folder: Path) -> None:
     model.tokenizer.save_pretrained(folder)
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file by one rename, so that no reader ever sees half of it."""
-    draft = file.with_name(f".{file.name}.writing")
-    draft.write_text(text, encoding="utf-8")
-    _sync(draft)
-    draft.replace(file)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system into one clear `OutputError`, whatever a library makes of it."""
-    try:
-        yield
-    except Exception as error:
-        reason = _file_system_error(error)
-        if reason is None:
-            raise
-        full = reason.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "free some space and start the same command again" if full else "check the path and its rights"
-        raise OutputError(
-            f"{path} could not be written ({reason.strerror or reason}); nothing earlier was lost, {mend}"
-        ) from error
-
-
-def _file_system_error(error: BaseException | None) -> OSError | None:
-    """What the system said, which torch hides behind an error of its own and the libraries in Rust tell by number."""
-    while error is not None and not isinstance(error, OSError):
-        number = _OS_ERROR.search(str(error))
-        if number:
-            return OSError(int(number[1]), os.strerror(int(number[1])))
-        error = error.__context__
-    return error
-
-
 def _damaged(folder: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"the checkpoint {folder} is damaged ({type(error).__name__}: {error}); remove that folder to resume from the "
@@ -214,14 +175,6 @@ def _checksums(folder: Path) -> dict[str, str]:
             with file.open("rb") as opened:
                 sums[name] = hashlib.file_digest(opened, "sha256").hexdigest()
     return sums
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -28,10 +28,11 @@ from memalpha.episode import Trace, run_episodes
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
-from memalpha.rl.checkpoint import RunFolder, save_policy, writing
+from memalpha.rl.checkpoint import RunFolder, save_policy
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
+from memalpha.writing import writing
 
 TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
 """Metrics that differ from run to run; all others are the same for the same seed and machine."""
