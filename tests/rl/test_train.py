@@ -173,7 +173,7 @@ class Killed(Observer):
     def on_step(self, metrics):
         self.step += 1
         if sys.argv[3] == f"save {self.step}":
-            checkpoint._sync = kill
+            checkpoint.sync = kill
 
 train(from_tables(json.loads(sys.argv[1]), where="child"), Path(sys.argv[2]), observer=Killed())
 """
