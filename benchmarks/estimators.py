@@ -1,6 +1,7 @@
 """Credit assignment side by side: the paper's pooled estimator with its no-call rule against the default and the rest.
 
     python benchmarks/estimators.py --seeds 0 1 2
+    python benchmarks/estimators.py --seeds 0 1 2 --table weights     β and γ instead
 
 Same seeds, same episodes, same number of steps; runs are kept in runs/bench/<variant>-<seed> and resumed if there.
 """
@@ -35,31 +36,42 @@ VARIANTS: dict[str, dict[str, str]] = {
         "reward.credit": "0.0",
         "reward.call_credit": "0.0",
     },
+    "beta-0": {"reward.compression": "0.0"},
+    "beta-0.05": {"reward.compression": "0.05"},
+    "gamma-0": {"reward.content": "0.0"},
 }
 NAMES = {
-    "world": "per step, own credit (default)",
     "paper": "pooled, no call = 0 (paper)",
     "trajectory": "trajectory",
     "branched": "branched + global",
+    "beta-0": "β = 0, γ = 0.1",
+    "beta-0.05": "β = 0.05 (paper's), γ = 0.1",
+    "gamma-0": "β = 0.5, γ = 0",
 }
+TABLES = {"estimators": ["world", "paper"], "weights": ["world", "beta-0.05", "beta-0", "gamma-0"]}
+"""What is compared in each table, unless told otherwise."""
+DEFAULTS = {"estimators": "per step, own credit (default)", "weights": "β = 0.5, γ = 0.1 (default)"}
+"""What the default is called in each table."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--variants", nargs="+", default=["world", "paper"], choices=list(VARIANTS))
+    parser.add_argument("--table", default="estimators", choices=list(TABLES))
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = []
-    for variant in options.variants:
+    for variant in options.variants or TABLES[options.table]:
         for seed in options.seeds:
             settings = {"run.seed": str(seed), "run.threads": str(options.threads), **VARIANTS[variant]}
             folder = RUNS / f"{variant}-{seed}"
             train(demo_config(settings), folder)
-            rows.append({"variant": variant, "name": NAMES[variant], "seed": seed, **summary(RunFolder(path=folder))})
+            name = NAMES.get(variant, DEFAULTS[options.table])
+            rows.append({"variant": variant, "name": name, "seed": seed, **summary(RunFolder(path=folder))})
             print(rows[-1], flush=True)
-            save("estimators", rows, seeds=options.seeds)
+            save(options.table, rows, seeds=options.seeds)
 
 
 def summary(run: RunFolder) -> dict[str, object]:

@@ -120,7 +120,8 @@ def length(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n\n" + finish(figure, axes, "length")
 
 
-def estimators(rows: Sequence[Row]) -> str:
+def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
+    """Training runs side by side: where they end, how soon, and what they keep."""
     body = []
     groups = grouped(rows, "name")
     for (name,), group in groups.items():
@@ -130,7 +131,7 @@ def estimators(rows: Sequence[Row]) -> str:
              spread([row["write_rate"] for row in group], ".2f"), spread([row["memory_share"] for row in group], ".2f")]
         )  # fmt: skip
     head = [
-        "credit assignment",
+        first,
         "final training score",
         "validation score (greedy)",
         "steps to 90% of its own final",
@@ -145,11 +146,10 @@ def estimators(rows: Sequence[Row]) -> str:
             right.plot(range(1, len(row["curve"]) + 1), row["memory_curve"], color=f"C{at}", alpha=0.8, label=label)
     left.set(xlabel="step", ylabel="score r1 (sampled)", title="Learning curves, one line a seed", ylim=(0, 1))
     right.set(xlabel="step", ylabel="share of the raw text kept", title="Memory", ylim=(0, 1))
-    text = "## Credit assignment: the paper's pooled estimator against the default\n\n" + table(head, body) + "\n"
     return (
-        text
-        + "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n"
-        + finish(figure, left, "estimators")
+        f"## {title}\n\n{table(head, body)}\n"
+        "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n"
+        + finish(figure, left, image)
     )
 
 
@@ -196,7 +196,10 @@ def into_readme(text: str) -> None:
 SECTIONS = {
     "world": world,
     "length": length,
-    "estimators": estimators,
+    "estimators": partial(
+        runs, "Credit assignment: the paper's pooled estimator against the default", "credit assignment", "estimators"
+    ),
+    "weights": partial(runs, "Weights of the reward: β for compression, γ for content", "weights", "weights"),
     "real_squad": partial(real_text, "SQuAD"),
     "real_hotpotqa": partial(real_text, "HotpotQA"),
     **SUITES,
