@@ -124,10 +124,12 @@ def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
     """Training runs side by side: where they end, how soon, and what they keep."""
     body = []
     groups = grouped(rows, "name")
+    goal = 0.9 * max(sum(row["final_score"] for row in group) / len(group) for group in groups.values())
     for (name,), group in groups.items():
         body.append(
             [name, spread([row["final_score"] for row in group]), spread([row["validation_score"] for row in group]),
              spread([float(row["steps_to_90_percent"]) for row in group], ".1f"),
+             ", ".join(steps_to(goal, row["curve"]) for row in group),
              spread([row["write_rate"] for row in group], ".2f"), spread([row["memory_share"] for row in group], ".2f")]
         )  # fmt: skip
     head = [
@@ -135,6 +137,7 @@ def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
         "final training score",
         "validation score (greedy)",
         "steps to 90% of its own final",
+        f"steps to {goal:.2f}, each seed",
         "write rate",
         "kept",
     ]
@@ -148,9 +151,15 @@ def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
     right.set(xlabel="step", ylabel="share of the raw text kept", title="Memory", ylim=(0, 1))
     return (
         f"## {title}\n\n{table(head, body)}\n"
-        "Same seeds, episodes and number of steps. Final is the mean of the last five steps.\n\n"
-        + finish(figure, left, image)
+        "Same seeds, episodes and number of steps. Final is the mean of the last five steps; steps are counted by the "
+        f"mean of three steps, {goal:.2f} is 90% of the best final.\n\n" + finish(figure, left, image)
     )
+
+
+def steps_to(goal: float, curve: Sequence[float]) -> str:
+    """After how many steps the mean of the last three is there."""
+    means = [sum(curve[max(0, at - 2) : at + 1]) / len(curve[max(0, at - 2) : at + 1]) for at in range(len(curve))]
+    return next((str(at + 1) for at, mean in enumerate(means) if mean >= goal), "not reached")
 
 
 def real_text(name: str, rows: Sequence[Row]) -> str:
