@@ -7,7 +7,7 @@ import pytest
 from memalpha.agent.model import Completion, Prompt, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
-from memalpha.agent.writer import Writer
+from memalpha.agent.writer import Writer, WriterConfig
 from memalpha.credit import Spans, call_values, pass_values, spans
 from memalpha.episode import Trace, run_episode
 from memalpha.records import Chunk, Episode, Question, ToolCall
@@ -29,13 +29,16 @@ def update(line: int, entry: int) -> str:
     return render_call(ToolCall(name="memory_update", arguments=arguments))
 
 
-def trace_of(chunks: list[str], questions: list[tuple[str, str]], completions: list[str]) -> Trace:
+def trace_of(
+    chunks: list[str], questions: list[tuple[str, str]], completions: list[str], budget: float | None = None
+) -> Trace:
     episode = Episode(
         id="e",
         chunks=tuple(Chunk(text=text) for text in chunks),
         questions=tuple(Question(text=text, answers=(gold,)) for text, gold in questions),
     )
-    return run_episode(Writer(ScriptedModel(completions)), ExtractiveReader(), episode, count_tokens=words)
+    writer = Writer(ScriptedModel(completions), WriterConfig(budget=budget))
+    return run_episode(writer, ExtractiveReader(), episode, count_tokens=words)
 
 
 def values(trace: Trace) -> list[list[float]]:
@@ -66,6 +69,18 @@ def test_unfit_text_and_failed_calls_are_charged() -> None:
     # Two calls: the question is unfit for r4 (0.1 / 2) and costs 0.5 · 3 / 3; the duplicate fails (1 / 2).
     trace = trace_of(["Where were we?"], [("What is it?", "nothing")], [insert(1) + insert(1)])
     assert values(trace) == [[pytest.approx(-0.5 - 0.05), pytest.approx(-0.5)]]
+
+
+def test_a_call_over_the_budget_is_neither_paid_nor_charged() -> None:
+    # The first line takes all of the budget of 5 of 10 words; it is worth 1 - 0.5 · 5 / 10.
+    trace = trace_of(
+        ["Ann's drink is mint tea.\nThe weather was fine again."],
+        [("What is Ann's drink?", "mint tea")],
+        [insert(1) + insert(2)],
+        budget=0.5,
+    )
+    assert [result.status for result in trace.steps[0].results] == ["ok", "over_budget"]
+    assert values(trace) == [[pytest.approx(0.75), 0.0]]
 
 
 def test_an_update_that_removes_an_answer_is_charged_and_the_insert_is_not() -> None:

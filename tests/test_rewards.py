@@ -59,8 +59,8 @@ DELETE = operation(None, action=Action.DELETE)
 
 
 def step(statuses: str, *operations: Operation, index: int = 0) -> Step:
-    """A step with one call for each letter, o is OK and x failed."""
-    status = {"o": ToolStatus.OK, "x": ToolStatus.BAD_ARGUMENTS}
+    """A step with one call for each letter, o is OK, x failed and b was over the budget."""
+    status = {"o": ToolStatus.OK, "x": ToolStatus.BAD_ARGUMENTS, "b": ToolStatus.OVER_BUDGET}
     return Step(
         index=index,
         view=View(core="", newest=(), related=()),
@@ -72,8 +72,10 @@ def step(statuses: str, *operations: Operation, index: int = 0) -> Step:
     )
 
 
-@pytest.mark.parametrize(("statuses", "share"), [("o", 1.0), ("x", 0.0), ("oxo", 2 / 3), ("oxxx", 0.25)])
-def test_r2_is_the_share_of_calls_that_were_carried_out(statuses: str, share: float) -> None:
+@pytest.mark.parametrize(
+    ("statuses", "share"), [("o", 1.0), ("x", 0.0), ("oxo", 2 / 3), ("oxxx", 0.25), ("b", 1.0), ("obx", 2 / 3)]
+)
+def test_r2_is_the_share_of_calls_without_a_fault(statuses: str, share: float) -> None:
     assert tools(step(statuses), DEFAULT) == tools(step(statuses), PAPER) == pytest.approx(share)
 
 
@@ -91,6 +93,8 @@ def test_r4_is_the_share_of_calls_that_wrote_something_fit() -> None:
         assert content(step("oo", FIT, UNFIT), preset, RuleValidator()) == 0.5
         assert content(step("oxoo", FIT, UNFIT, FIT), preset, RuleValidator()) == 0.5
         assert content(step("xx"), preset, RuleValidator()) == 0.0
+        assert content(step("obob", FIT, UNFIT), preset, RuleValidator()) == 0.5
+    assert (content(step("bb"), DEFAULT, RuleValidator()), content(step("bb"), PAPER, RuleValidator())) == (1.0, 0.0)
 
 
 def test_a_delete_counts_in_r4_but_not_in_the_paper() -> None:

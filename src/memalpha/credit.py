@@ -55,7 +55,7 @@ def call_values(
     the updates and deletes that removed its answer from a text, and as much to the calls that took it from the evidence
     in vain, since the entry that was read instead stood before the writer's eyes and was left as it was: a correction
     beside what it corrects is worth no more than one that was passed over. Every call pays β for its tokens as a share
-    of the chunk, and its part of r2 when it failed and of γ·r4 when its text is unfit.
+    of the chunk, and its part of r2 when it was at fault and of γ·r4 when its text is unfit.
     """
     written = tuple(_written(trace))
     values = [[0.0] * len(step.calls) for step in trace.steps]
@@ -142,7 +142,7 @@ def _written(trace: Trace) -> Iterator[_Written]:
 
 def _failed(trace: Trace) -> Iterator[_Place]:
     for at, step in enumerate(trace.steps):
-        yield from ((at, call) for call, result in enumerate(step.results) if not result.ok)
+        yield from ((at, call) for call, result in enumerate(step.results) if result.faulty)
 
 
 def _shares(trace: Trace, written: Sequence[_Written]) -> Iterator[tuple[_Place, float]]:

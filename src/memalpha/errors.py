@@ -9,6 +9,7 @@
     │   ├── NotAllowedError     the layout does not allow this operation
     │   ├── DuplicateError      the same text stands there already
     │   ├── OverLimitError      a limit in tokens would be passed; nothing was written
+    │   │   └── OverBudgetError     the limit is the write budget
     │   └── EmptyTextError      nothing but white space
     ├── ModelError              a model, a server or a judge that failed; never an answer
     ├── MissingExtraError       a feature whose optional packages are not installed
@@ -53,6 +54,10 @@ class DuplicateError(BankError):
 
 class OverLimitError(BankError):
     """A limit in tokens would be passed; the message holds both counts."""
+
+
+class OverBudgetError(OverLimitError):
+    """The limit is what a writer may still write."""
 
 
 class EmptyTextError(BankError):

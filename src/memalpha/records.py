@@ -62,7 +62,9 @@ class ToolStatus(StrEnum):
     DUPLICATE = "duplicate"
     """The same text stands in memory already; nothing was written."""
     OVER_LIMIT = "over_limit"
-    """The core, the bank or the write budget has no room; nothing was written."""
+    """The core or the bank has no room; nothing was written."""
+    OVER_BUDGET = "over_budget"
+    """The write budget has no room; nothing was written. No fault of a writer, which cannot count tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,11 @@ class ToolResult:
     def ok(self) -> bool:
         """Whether the call changed the memory as it asked to."""
         return self.status is ToolStatus.OK
+
+    @property
+    def faulty(self) -> bool:
+        """Whether the writer could have known better."""
+        return self.status not in (ToolStatus.OK, ToolStatus.OVER_BUDGET)
 
 
 def episode_to_json(episode: Episode) -> dict[str, Any]:

@@ -141,22 +141,23 @@ def compression(memory_tokens: int, chunk_tokens: int) -> float:
 
 
 def tools(step: Step, preset: RewardPreset) -> float:
-    """r2: the share of the calls that were carried out; without a call 1, in the paper 0."""
+    """r2: the share of the calls without a fault; without a call 1, in the paper 0."""
     if not step.calls:
         return 0.0 if preset is RewardPreset.PAPER else 1.0
-    return sum(result.ok for result in step.results) / len(step.results)
+    return sum(not result.faulty for result in step.results) / len(step.results)
 
 
 def content(step: Step, preset: RewardPreset, validator: Validator) -> float:
     """r4: the share of the calls that wrote something fit; without a call 1, in the paper 0, where deletes score 0 too.
 
-    A call that failed wrote nothing, so it counts as unfit.
+    A call that failed wrote nothing, so it counts as unfit; one over the budget does not count.
     """
     paper = preset is RewardPreset.PAPER
-    if not step.calls:
+    counted = sum(result.ok or result.faulty for result in step.results)
+    if not counted:
         return 0.0 if paper else 1.0
     fit = sum(validator.valid(each) for each in step.operations if not (paper and each.action is Action.DELETE))
-    return fit / len(step.calls)
+    return fit / counted
 
 
 def reward(trace: Trace, *, preset: RewardPreset, validator: Validator, count_tokens: Count) -> EpisodeReward:

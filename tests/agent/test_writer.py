@@ -95,9 +95,9 @@ def test_calls_are_done_in_order() -> None:
     [
         (None, "ok ok ok", None),
         (1.0, "ok ok ok", None),
-        (0.75, "ok ok over_limit", 0),  # 9 words
-        (0.7, "ok over_limit ok", 3),  # 8.4, so 8 words
-        (0.1, "over_limit over_limit over_limit", 1),  # 1.2, so 1 word
+        (0.75, "ok ok over_budget", 0),  # 9 words
+        (0.7, "ok over_budget ok", 3),  # 8.4, so 8 words
+        (0.1, "over_budget over_budget over_budget", 1),  # 1.2, so 1 word
     ],
 )
 def test_a_budget_is_a_share_of_the_chunk(budget: float | None, expected: str, left: int | None) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memalpha.errors import OverLimitError
+from memalpha.errors import OverBudgetError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
 from memalpha.memory.layout import FLAT, MEMALPHA, Layout
 from memalpha.memory.layouts import MARKDOWN, MEMGPT, MIRIX
@@ -151,7 +151,7 @@ def test_a_budget_pays_for_what_is_written_and_for_nothing_else() -> None:
     made, budget = bank(), WriteBudget(5)
     assert call(made, INSERT, budget, memory_type="semantic", content="one two three").ok
     assert budget.remaining_tokens == 2
-    assert call(made, INSERT, budget, memory_type="semantic", content="one two three").status is ToolStatus.OVER_LIMIT
+    assert call(made, INSERT, budget, memory_type="semantic", content="one two three").status is ToolStatus.OVER_BUDGET
     assert call(made, INSERT, budget, memory_type="episodic", content="Ann called").status is ToolStatus.DUPLICATE
     assert call(made, DELETE, budget, memory_type="semantic", memory_id=1).ok
     assert budget.remaining_tokens == 2
@@ -162,14 +162,14 @@ def test_a_budget_pays_for_what_is_written_and_for_nothing_else() -> None:
 def test_a_refusal_of_the_budget_names_both_counts_and_writes_nothing() -> None:
     made, budget = bank(), WriteBudget(3)
     result = call(made, INSERT, budget, memory_type="semantic", lines=[2])
-    assert result.status is ToolStatus.OVER_LIMIT
+    assert result.status is ToolStatus.OVER_BUDGET
     assert "4 tokens, expected at most 3" in result.message
     assert (len(made), budget.remaining_tokens) == (2, 3)
 
 
 def test_spending_too_much_takes_nothing() -> None:
     budget = WriteBudget(3)
-    with pytest.raises(OverLimitError):
+    with pytest.raises(OverBudgetError):
         budget.spend(4)
     budget.spend(3)
     assert budget.remaining_tokens == 0
@@ -260,7 +260,7 @@ def test_a_budget_pays_for_the_part_that_is_written() -> None:
     assert call(made, "core_memory_append", budget, name="human", content="Likes tea.").ok
     assert budget.remaining_tokens == 1
     assert call(made, "core_memory_append", budget, name="human", content="Likes tea too.").status is (
-        ToolStatus.OVER_LIMIT
+        ToolStatus.OVER_BUDGET
     )
 
 

@@ -18,6 +18,7 @@ from memalpha.errors import (
     DuplicateError,
     EmptyTextError,
     NotAllowedError,
+    OverBudgetError,
     OverLimitError,
     UnknownEntryError,
 )
@@ -53,15 +54,15 @@ class WriteBudget:
         self.remaining_tokens = tokens
 
     def check(self, tokens: int) -> None:
-        """Raise `OverLimitError` when fewer than these remain."""
+        """Raise `OverBudgetError` when fewer than these remain."""
         if tokens > self.remaining_tokens:
-            raise OverLimitError(
+            raise OverBudgetError(
                 f"got a text of {tokens} tokens, expected at most {self.remaining_tokens}, "
                 "which is what remains to be written; write less"
             )
 
     def spend(self, tokens: int) -> None:
-        """Take these from what remains; raises `OverLimitError` and takes nothing when fewer remain."""
+        """Take these from what remains; raises `OverBudgetError` and takes nothing when fewer remain."""
         self.check(tokens)
         self.remaining_tokens -= tokens
 
@@ -71,6 +72,7 @@ _STATUSES: dict[type[BankError], ToolStatus] = {
     NotAllowedError: ToolStatus.NOT_ALLOWED,
     DuplicateError: ToolStatus.DUPLICATE,
     OverLimitError: ToolStatus.OVER_LIMIT,
+    OverBudgetError: ToolStatus.OVER_BUDGET,
     EmptyTextError: ToolStatus.BAD_ARGUMENTS,
 }
 

@@ -32,7 +32,7 @@ CENTRED = 0.33
 LARGEST_FIRST_ID = 10_000
 """Ids begin anywhere up to here, small ones as often as large ones: in a short episode they would have one digit, and
 the policy would unlearn to copy longer ones (docs/log.md)."""
-_NO_TOOL = (ToolStatus.MALFORMED, ToolStatus.UNKNOWN_TOOL)
+_NO_TOOL = (ToolStatus.MALFORMED, ToolStatus.UNKNOWN_TOOL, ToolStatus.OVER_BUDGET)
 PASS = "pass"
 """Stands for a tool where a line was passed over."""
 
@@ -228,9 +228,9 @@ def _teaches(row: Row) -> bool:
 
 
 def _names(step: Step, passed: int) -> list[str]:
-    """The tool of each call, then PASS for each of `passed` lines; empty for a call of no tool or one on the core.
+    """The tool of each call, then PASS for each of `passed` lines.
 
-    Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
+    Empty for a call of no tool, over the budget or on the core. Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
     with small talk would be as good as anything. Failed calls count with their tool: an update that fails is no reason
     to give up those that do not.
     """
