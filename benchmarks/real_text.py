@@ -2,8 +2,9 @@
 
     python benchmarks/real_text.py --data ../shared/data --seeds 0 1 2
 
-Trains the shipped writer, which knows the world alone, on the train files with write budgets of 25, 50 and 75% in turn, scores on the test files. At 100% nothing
-is left to choose. Every system stores quoted lines only and is read by the same reader.
+Trains the shipped writer, which knows the world alone, on the train files with write budgets of 25, 50 and 75% in turn,
+and scores on the test files. At 100% nothing is left to choose. Every system stores quoted lines only and is read by
+the same reader.
 """
 
 from __future__ import annotations

@@ -230,9 +230,9 @@ def _teaches(row: Row) -> bool:
 def _names(step: Step, passed: int) -> list[str]:
     """The tool of each call, then PASS for each of `passed` lines.
 
-    Empty for a call of no tool, over the budget or on the core. Those keep their values (`advantage.per_call`): compared with their like only, overwriting the one text of the core
-    with small talk would be as good as anything. Failed calls count with their tool: an update that fails is no reason
-    to give up those that do not.
+    Empty for a call of no tool, over the budget or on the core. Those keep their values (`advantage.per_call`):
+    compared with their like only, overwriting the one text of the core with small talk would be as good as anything.
+    Failed calls count with their tool: an update that fails is no reason to give up those that do not.
     """
     operations, tools = iter(step.operations), []
     for call, result in zip(step.calls, step.results, strict=True):
