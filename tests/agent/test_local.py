@@ -410,6 +410,22 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     refused("nobody/no-such-model")
 
 
+@pytest.mark.parametrize("name", ["runs/gone", "../gone"])
+def test_a_run_that_is_not_there_is_not_looked_for_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def asks(*_: object, **__: object) -> None:
+        raise AssertionError("a network was asked")
+
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("memalpha.agent.local.AutoTokenizer.from_pretrained", asks)
+    with pytest.raises(ModelError, match=rf"the folder {name} is not there"):
+        load_local(name)
+    with pytest.raises(AssertionError, match="a network"):
+        load_local("owner/model")
+
+
 @pytest.fixture
 def policy(tiny_policy: Path, tmp_path: Path) -> Path:
     """A copy to damage."""

@@ -218,7 +218,7 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
     Raises `ConfigError` for a device that is not there, and `ModelError` for a folder that is no model or is damaged.
     """
     where = SHIPPED.get(str(name), name)
-    if Path(where).is_absolute() and not Path(where).is_dir():
+    if _means_a_folder(Path(where)) and not Path(where).is_dir():
         raise ModelError(f"the folder {where} is not there; {_EXPECTED}")
     if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f'device "{device}" was asked for, but torch sees no GPU; use device = "cpu"')
@@ -234,6 +234,11 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
         raise ModelError(f"the weights of {where} lack {min(report['missing_keys'])}; {_EXPECTED}")
     network.to(device).eval()
     return LocalModel(network, tokenizer, name=str(name))
+
+
+def _means_a_folder(path: Path) -> bool:
+    """Whether a name is a path rather than one on the hub, where "runs/first" would be asked for over the network."""
+    return path.is_absolute() or path.parts[:1] == ("..",) or (len(path.parts) > 1 and path.parent.is_dir())
 
 
 def _hush() -> None:
