@@ -167,6 +167,15 @@ def test_a_refusal_of_the_budget_names_both_counts_and_writes_nothing() -> None:
     assert (len(made), budget.remaining_tokens) == (2, 3)
 
 
+def test_of_a_quote_over_the_budget_the_lines_that_fit_are_kept() -> None:
+    made, budget = bank(), WriteBudget(3)
+    result = call(made, INSERT, budget, memory_type="semantic", lines=[1, 2, 3])
+    assert result.ok
+    assert result.message.endswith(", without line 2, for which nothing remains to be written")
+    entry = made.get(result.entry_id or 0)
+    assert (entry.text, entry.provenance.lines, budget.remaining_tokens) == ("Hi!\nBye.", (1, 3), 1)
+
+
 def test_spending_too_much_takes_nothing() -> None:
     budget = WriteBudget(3)
     with pytest.raises(OverBudgetError):

@@ -142,9 +142,10 @@ def _apply(
         # Ids are one counter for all kinds: a number names one entry, whatever kind was said with it. A delete, which
         # leaves no earlier version to go back to, must name both.
         kind = bank.get(entry_id).kind
-    lines, text = ((), "") if form.edit is Edit.DELETE else _text(form, given, source.chunk)
-    cost_tokens = 0
+    asked, text = ((), "") if form.edit is Edit.DELETE else _text(form, given, source.chunk)
+    lines, cost_tokens = asked, 0
     if budget is not None and text:
+        lines, text = _affordable(asked, text, source.chunk, bank, budget)
         cost_tokens = bank.count_tokens(text)
         budget.check(cost_tokens)
     provenance = _provenance(source, lines, source.author)
@@ -160,8 +161,25 @@ def _apply(
     if budget is not None:
         budget.spend(cost_tokens)
     name = f"{kind} #{entry_id}" if entry_id is not None else str(kind)
-    mended = "" if kind is named else f", which is not {named}"
-    return ToolResult(status=ToolStatus.OK, message=f"{_PAST[form.edit]} {name}{mended}", entry_id=entry_id)
+    notes = "" if kind is named else f", which is not {named}"
+    if lines != asked:
+        left_out = ", ".join(str(number) for number in asked if number not in lines)
+        notes += f", without line {left_out}, for which nothing remains to be written"
+    return ToolResult(status=ToolStatus.OK, message=f"{_PAST[form.edit]} {name}{notes}", entry_id=entry_id)
+
+
+def _affordable(
+    lines: tuple[int, ...], text: str, chunk: Chunk, bank: Bank, budget: WriteBudget
+) -> tuple[tuple[int, ...], str]:
+    """Of a quote that is over the budget the lines that fit, in the order named; all of it where none or all do."""
+    if bank.count_tokens(text) <= budget.remaining_tokens:
+        return lines, text
+    kept: tuple[int, ...] = ()
+    for number in lines:
+        longer = "\n".join(chunk.lines[each - 1] for each in (*kept, number))
+        if bank.count_tokens(longer) <= budget.remaining_tokens:
+            kept = (*kept, number)
+    return (kept, "\n".join(chunk.lines[each - 1] for each in kept)) if kept else (lines, text)
 
 
 def _rewrite(
