@@ -32,8 +32,10 @@ from memalpha.evaluation.sweep_report import findings_of, write_sweep_report
 from memalpha.evaluation.systems import ABLATIONS, LOCAL, Setup, build_systems
 
 BUDGET = 0.6
-"""Of a chunk, as the writers for real text are trained; sentences do not fill it, so that about a half is kept."""
+"""Of a passage, as the writers for real text are trained; sentences do not fill it, so that less is kept."""
 REAL = "memalpha-real"
+BUDGETED = "memalpha-budgeted"
+"""The shipped writer with the same budget, which it has never seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Part:
 
     suites: tuple[str, ...]
     systems: tuple[str, ...]
-    """Names in `SYSTEMS`, and `REAL` with the seed of a writer for real text behind a dash."""
+    """Names in `SYSTEMS`, `BUDGETED`, and `REAL` with the seed of a writer for real text behind a dash."""
     episodes: int
     """Of a suite and seed at most."""
 
@@ -56,7 +58,7 @@ def parts(seeds: Sequence[int]) -> Mapping[str, Part]:
                 "long-squad", "long-hotpotqa", "icl-banking77", "icl-clinc150", "icl-nlu", "summary-squality",
                 "summary-qmsum", "conflict-mquake-single", "conflict-mquake-multi", "world@2000",
             ),
-            systems=(*LOCAL, "mem0-raw", *real),
+            systems=(*LOCAL, BUDGETED, "mem0-raw", *real),
             episodes=1,
         ),
         "length": Part(
@@ -85,6 +87,9 @@ def build(names: Sequence[str]) -> dict[str, WatchedSystem]:
             writer = writer_of(open_model(folder), BUDGET, config_of(folder))
             [system] = build_systems(["memalpha"], replace(setup, writer=writer))
             found[name] = replace(system, name=f"Mem-α, real text, seed {name.rpartition('-')[2]}")  # type: ignore[type-var]
+        elif name == BUDGETED:
+            [system] = build_systems(["memalpha"], replace(setup, writer=writer_of(load_local("nano"), BUDGET)))
+            found[name] = replace(system, name=f"Mem-α, budget {BUDGET:.0%}")  # type: ignore[type-var]
         else:
             [found[name]] = build_systems([name], setup)
     return found
