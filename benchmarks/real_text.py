@@ -17,16 +17,17 @@ from pathlib import Path
 import torch
 from record import RUNS, row, save
 
-from memalpha.agent.local import load_local
+from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.tokens import nano_counter
 from memalpha.cli.measure import writer_system
 from memalpha.data.sources import hotpotqa, squad
 from memalpha.evaluation.baselines import System, lead_selection, rag, random_selection, sentence_control
 from memalpha.evaluation.harness import compare
 from memalpha.records import Episode, write_episodes
-from memalpha.rl.config import load_config
+from memalpha.rl.config import TrainConfig, load_config
 from memalpha.rl.train import train
 
+CONFIG = Path(__file__).parent.parent / "configs" / "real-text.toml"
 SHARES = (0.25, 0.5, 0.75, 1.0)
 TEST_EPISODES = {"squad": 55, "hotpotqa": 40}
 
@@ -74,13 +75,14 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_episodes(file, training)
         rows += score_rules(tests)
-        rows += score_model("Warm start", load_local("nano-warm"), tests, None)
-        rows += score_model("Before RL (shipped writer)", load_local("nano"), tests, None)
+        config = load_config(CONFIG)
+        rows += score_model("Warm start", load_local("nano-warm"), tests, config, None)
+        rows += score_model("Before RL (shipped writer)", load_local("nano"), tests, config, None)
         for seed in options.seeds:
             settings = {"data.source": str(file), "run.seed": str(seed), "run.threads": str(options.threads)}
-            config = load_config(Path(__file__).parent.parent / "configs" / "real-text.toml", settings)
+            config = load_config(CONFIG, settings)
             model = train(config, RUNS / f"{name}-{seed}")
-            scored = score_model("After RL", model, tests, seed)
+            scored = score_model("After RL", model, tests, config, seed)
             for each in scored:
                 print(name, seed, each["share"], f"{each['score']:.3f} {each['memory_share']:.3f}", flush=True)
             rows += scored
@@ -102,11 +104,13 @@ def score_rules(tests: Sequence[Episode]) -> list[dict[str, object]]:
     return found
 
 
-def score_model(title: str, model: object, tests: Sequence[Episode], seed: int | None) -> list[dict[str, object]]:
-    """A writer at each budget, greedily."""
+def score_model(
+    title: str, model: LocalModel, tests: Sequence[Episode], config: TrainConfig, seed: int | None
+) -> list[dict[str, object]]:
+    """A writer at each budget, greedily; its passages are the chunks, so that a budget is of the same text for all."""
     found = []
     for share in SHARES:
-        system = writer_system(title, model, budget=share)  # type: ignore[arg-type]
+        system = writer_system(title, model, budget=share, config=config)
         found.append(row(compare([system], tests)[0][0], share=share, seed=seed))
     return found
 
