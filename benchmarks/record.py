@@ -40,7 +40,9 @@ def save(name: str, results: Any, *, seeds: list[int]) -> Path:
     """Write benchmarks/results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
     script = Path(sys.argv[0]).resolve()
-    command = ["python", f"benchmarks/{script.name}", *sys.argv[1:]]
+    # Where the data lie differs from machine to machine.
+    options = ["datasets" if Path(each).is_absolute() else each for each in sys.argv[1:]]
+    command = ["python", f"benchmarks/{script.name}", *options]
     payload = {
         "commit": commit(),
         "machine": machine(),
