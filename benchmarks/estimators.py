@@ -75,17 +75,13 @@ def main() -> None:
 
 
 def summary(run: RunFolder) -> dict[str, object]:
-    """Steps to 90% of the final score (moving mean of 3 steps), final score, write rate and memory."""
+    """Final score, write rate and memory, and the curves that they end."""
     metrics = run.metrics()
     curve = [row["correctness"] for row in metrics]
-    smooth = [sum(curve[max(0, at - 2) : at + 1]) / len(curve[max(0, at - 2) : at + 1]) for at in range(len(curve))]
-    final = sum(curve[-5:]) / len(curve[-5:])
-    reached = next(at + 1 for at, value in enumerate(smooth) if value >= 0.9 * final)
     last = metrics[-5:]
     return {
-        "final_score": final,
+        "final_score": sum(curve[-5:]) / len(curve[-5:]),
         "validation_score": next(row["validation_score"] for row in reversed(metrics) if "validation_score" in row),
-        "steps_to_90_percent": reached,
         "write_rate": sum(row["write_rate"] for row in last) / len(last),
         "memory_share": sum(row["memory_share"] for row in last) / len(last),
         "curve": curve,

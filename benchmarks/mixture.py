@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from real_text import evidence_only
-from record import RUNS, save
+from record import RUNS
 
 from memalpha.agent.tokens import nano_counter
 from memalpha.data.labelled import Sample, Shape, learn_from, read_label
@@ -27,10 +27,10 @@ from memalpha.data.suites.suite import Limits
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.records import Episode, write_episodes
-from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import load_config
 from memalpha.rl.train import train
 
+CONFIG = Path(__file__).parent.parent / "configs" / "mixture.toml"
 EACH = 160
 """Episodes of a kind."""
 PASSAGE = 200
@@ -85,14 +85,9 @@ def main() -> None:
     file = RUNS / "mixture-train.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_episodes(file, mixture(options.data))
-    rows = []
     for seed in options.seeds:
         settings = {"data.source": str(file), "run.seed": str(seed), "run.threads": str(options.threads)}
-        folder = RUNS / f"mixture-{seed}"
-        train(load_config(Path(__file__).parent.parent / "configs" / "mixture.toml", settings), folder)
-        rows.append({"seed": seed, "metrics": RunFolder(path=folder).metrics()})
-        print(seed, rows[-1]["metrics"][-1]["correctness"], flush=True)
-        save("mixture", rows, seeds=options.seeds)
+        train(load_config(CONFIG, settings), RUNS / f"mixture-{seed}")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from record import RUNS, save
 
 from memalpha.agent.local import load_local
 from memalpha.agent.tokens import nano_counter
+from memalpha.agent.writer import Writer
 from memalpha.cli.measure import config_of, open_model, writer_of
 from memalpha.cli.progress import SweepProgress
 from memalpha.cli.sweep import AskedSuites
-from memalpha.evaluation.baselines import WatchedSystem
+from memalpha.evaluation.baselines import WatchedSystem, WriterSystem
 from memalpha.evaluation.ledger import Ledger
 from memalpha.evaluation.standings import Results, Titles
 from memalpha.evaluation.sweep import plan, run_sweep
@@ -80,16 +81,21 @@ def build(names: Sequence[str]) -> dict[str, WatchedSystem]:
     setup = Setup(
         count_tokens=count, writer=writer_of(load_local("nano")), untrained=writer_of(load_local("nano-warm"))
     )
+
+    def mem_alpha(title: str, writer: Writer) -> WatchedSystem:
+        [system] = build_systems(["memalpha"], replace(setup, writer=writer))
+        assert isinstance(system, WriterSystem)
+        return replace(system, name=f"Mem-α, {title}")
+
     found: dict[str, WatchedSystem] = {}
     for name in names:
         if name.startswith(REAL):
-            folder = str(RUNS / f"mixture-{name.rpartition('-')[2]}")
+            seed = name.rpartition("-")[2]
+            folder = str(RUNS / f"mixture-{seed}")
             writer = writer_of(open_model(folder), BUDGET, config_of(folder))
-            [system] = build_systems(["memalpha"], replace(setup, writer=writer))
-            found[name] = replace(system, name=f"Mem-α, real text, seed {name.rpartition('-')[2]}")  # type: ignore[type-var]
+            found[name] = mem_alpha(f"real text, seed {seed}", writer)
         elif name == BUDGETED:
-            [system] = build_systems(["memalpha"], replace(setup, writer=writer_of(load_local("nano"), BUDGET)))
-            found[name] = replace(system, name=f"Mem-α, budget {BUDGET:.0%}")  # type: ignore[type-var]
+            found[name] = mem_alpha(f"budget {BUDGET:.0%}", writer_of(load_local("nano"), BUDGET))
         else:
             [found[name]] = build_systems([name], setup)
     return found

@@ -132,8 +132,8 @@ def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
     for (name,), group in groups.items():
         body.append(
             [name, spread([row["final_score"] for row in group]), spread([row["validation_score"] for row in group]),
-             spread([float(row["steps_to_90_percent"]) for row in group], ".1f"),
-             ", ".join(steps_to(goal, row["curve"]) for row in group),
+             spread([float(steps_to(0.9 * row["final_score"], row["curve"]) or 0) for row in group], ".1f"),
+             ", ".join(str(steps_to(goal, row["curve"]) or "not reached") for row in group),
              spread([row["write_rate"] for row in group], ".2f"), spread([row["memory_share"] for row in group], ".2f")]
         )  # fmt: skip
     head = [
@@ -160,10 +160,10 @@ def runs(title: str, first: str, image: str, rows: Sequence[Row]) -> str:
     )
 
 
-def steps_to(goal: float, curve: Sequence[float]) -> str:
-    """After how many steps the mean of the last three is there."""
+def steps_to(goal: float, curve: Sequence[float]) -> int | None:
+    """After how many steps the mean of the last three is there; None where it never is."""
     means = [sum(curve[max(0, at - 2) : at + 1]) / len(curve[max(0, at - 2) : at + 1]) for at in range(len(curve))]
-    return next((str(at + 1) for at, mean in enumerate(means) if mean >= goal), "not reached")
+    return next((at + 1 for at, mean in enumerate(means) if mean >= goal), None)
 
 
 def real_text(name: str, rows: Sequence[Row]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from memalpha import writing as module
 from memalpha.errors import OutputError
-from memalpha.writing import write_whole, writing
+from memalpha.writing import replace_file, write_whole, writing
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -29,6 +29,12 @@ def test_a_file_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write_whole(file, "ä")
     assert file.read_bytes() == "ä".encode()
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_nothing_but_the_file_is_left_behind(tmp_path: Path) -> None:
+    replace_file(tmp_path / "new" / "a.txt", "one")
+    replace_file(tmp_path / "new" / "a.txt", "two")
+    assert [(path.name, path.read_text()) for path in (tmp_path / "new").iterdir()] == [("a.txt", "two")]
 
 
 SPACE = "nothing earlier was lost, free some space and start the same command again"

@@ -48,6 +48,13 @@ def _file_system_error(error: BaseException | None) -> OSError | None:
     return error
 
 
+def replace_file(file: Path, text: str) -> None:
+    """Write a whole file, and the folder where it is missing; raises `OutputError`."""
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, text)
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

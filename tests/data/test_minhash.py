@@ -1,14 +1,30 @@
 """Near texts, worked by hand; then the proposals against counting every pair."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.data.minhash import Pair, near_pairs, near_pairs_reference
+from memalpha.data.minhash import NEAR, Pair, near_pairs
 
 WHALE = "old whale sings at night in cold sea"  # 8 words, 6 n-grams
+
+
+def near_pairs_reference(first: Sequence[str], second: Sequence[str]) -> list[Pair]:
+    """Every pair, by its words themselves."""
+
+    def grams(text: str) -> set[tuple[str, str, str]]:
+        words = text.split()
+        return set(zip(words, words[1:], words[2:], strict=False))
+
+    return [
+        Pair(first=at, second=to)
+        for at, one in enumerate(map(grams, first))
+        for to, other in enumerate(map(grams, second))
+        if one and other and len(one & other) >= NEAR * min(len(one), len(other))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memalpha.errors import CheckpointError, OutputError
-from memalpha.evaluation.ledger import Ledger, MemoryRow, QuestionRow, digest, replace_file
+from memalpha.evaluation.ledger import Ledger, MemoryRow, QuestionRow, digest
 from memalpha.records import Chunk, Competency, Episode, Metric, Question
 
 MEMORY = MemoryRow(
@@ -122,12 +122,6 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "run" / "questions.jsonl").mkdir()
     with pytest.raises(OutputError, match="nothing earlier was lost"):
         ledger.add_question(QUESTION)
-
-
-def test_nothing_but_the_file_is_left_behind(tmp_path: Path) -> None:
-    replace_file(tmp_path / "new" / "a.txt", "one")
-    replace_file(tmp_path / "new" / "a.txt", "two")
-    assert [(path.name, path.read_text()) for path in (tmp_path / "new").iterdir()] == [("a.txt", "two")]
 
 
 def test_an_episode_is_known_by_all_of_it() -> None:

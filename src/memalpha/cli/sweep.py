@@ -19,7 +19,7 @@ from memalpha.cli.demo import commit
 from memalpha.cli.measure import Rivals, config_of, open_episodes, open_model
 from memalpha.cli.progress import SweepProgress
 from memalpha.data.files import load_episodes
-from memalpha.data.suites import SUITES, suite_episodes
+from memalpha.data.suites import SUITES, suite_episodes, suites_below
 from memalpha.data.suites.suite import Limits
 from memalpha.errors import ConfigError
 from memalpha.evaluation.baselines import WatchedSystem
@@ -58,7 +58,7 @@ class AskedSuites:
     def suites(self) -> list[str]:
         """The names one by one; raises `ConfigError`."""
         if self.names == "all":
-            return [WORLD, *(name for name in SUITES if self._there(name))]
+            return [WORLD, *suites_below(Path(self.data))]
         names = [name.strip() for name in self.names.split(",")]
         for at, name in enumerate(names):
             if name in names[:at]:
@@ -92,9 +92,6 @@ class AskedSuites:
         raise ConfigError(
             f"got the suite {name!r}, expected {WORLD}, a file of episodes, or one of {', '.join(SUITES)}"
         )
-
-    def _there(self, name: str) -> bool:
-        return all((Path(self.data) / file).exists() for file in SUITES[name].files)
 
 
 def run_suites(

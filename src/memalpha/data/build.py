@@ -20,7 +20,7 @@ from memalpha.data.contamination import asked_in, find_leaks, known_streams, wit
 from memalpha.data.hub import Place
 from memalpha.data.leaks import LeakPolicy, Report
 from memalpha.data.passages import expect_positive
-from memalpha.data.suites import SUITES, suite_episodes
+from memalpha.data.suites import suite_episodes, suites_below
 from memalpha.data.suites.suite import Limits
 from memalpha.errors import ConfigError, EpisodeError
 from memalpha.records import Episode
@@ -102,7 +102,7 @@ def sources_in(folder: Path) -> dict[str, list[Place]]:
 
 def suites_in(folder: Path, *, seed: int = 0, progress: Progress | None = None) -> dict[str, tuple[Episode, ...]]:
     """All suites whose files lie below a folder of data sets, with every question that they can ask."""
-    names = [name for name, suite in SUITES.items() if all((folder / file).exists() for file in suite.files)]
+    names = suites_below(folder)
     found = {}
     for number, name in enumerate(names):
         if progress:

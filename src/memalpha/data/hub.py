@@ -37,6 +37,13 @@ def read_place(place: Place) -> Iterator[tuple[str, object]]:
     return _read_hub(place) if isinstance(place, HubSet) else read_records(place)
 
 
+def file_of_place(place: Place) -> Path:
+    """The file itself, for a source that nobody has put on the hub; raises `EpisodeError`."""
+    if isinstance(place, HubSet):
+        raise EpisodeError(f"{place}: got a place on the hub, expected a file; fetch it and give its path")
+    return place
+
+
 def name_of_place(place: Place) -> str:
     """What the ids of its episodes begin with."""
     return str(place) if isinstance(place, HubSet) else place.name

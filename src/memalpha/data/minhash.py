@@ -49,18 +49,6 @@ def near_pairs(first: Sequence[str], second: Sequence[str]) -> Iterator[Pair]:
             yield Pair(first=one, second=other)
 
 
-def near_pairs_reference(first: Sequence[str], second: Sequence[str]) -> list[Pair]:
-    """Every pair counted; slow, and what `near_pairs` is measured by."""
-    numbers: dict[str, int] = {}
-    ones, others = ([_grams(text, numbers) for text in texts] for texts in (first, second))
-    return [
-        Pair(first=at, second=to)
-        for at, one in enumerate(ones)
-        for to, other in enumerate(others)
-        if one and other and len(one & other) >= NEAR * min(len(one), len(other))
-    ]
-
-
 def _grams(text: str, numbers: dict[str, int]) -> frozenset[int]:
     """The n-grams as 64-bit numbers of nothing but their words, so that two texts are judged alike in any company."""
     words = [numbers.get(word) or numbers.setdefault(word, _number(word)) for word in text.split()]

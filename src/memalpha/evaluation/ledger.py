@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from memalpha.errors import CheckpointError
 from memalpha.records import Competency, Episode, Metric, episode_to_json
-from memalpha.writing import write_whole, writing
+from memalpha.writing import replace_file, writing
 
 Settings = Mapping[str, Any]
 """What decides the rows, as JSON values: another value makes another evaluation."""
@@ -118,13 +118,6 @@ def append_line(file: Path, row: Mapping[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab") as out:
             out.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-
-
-def replace_file(file: Path, text: str) -> None:
-    """Write a whole file, and the folder where it is missing; raises `OutputError`."""
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text)
 
 
 def read_lines(file: Path) -> list[tuple[str, Any]]:

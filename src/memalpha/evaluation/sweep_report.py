@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memalpha.evaluation.ledger import replace_file
 from memalpha.evaluation.paper_tables import TABLES, PaperTable
 from memalpha.evaluation.standings import Board, Contrast, Estimate, Overall, PaperCells, Results, by_length
 from memalpha.evaluation.tables import (
@@ -34,6 +33,7 @@ from memalpha.evaluation.tables import (
     title_of,
 )
 from memalpha.records import Competency
+from memalpha.writing import replace_file
 
 NOTES = (
     "Intervals are of 95%: episodes, over all seeds, are drawn with replacement, and of each its questions. An episode "

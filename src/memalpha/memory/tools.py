@@ -176,10 +176,9 @@ def _affordable(
         return lines, text
     kept: tuple[int, ...] = ()
     for number in lines:
-        longer = "\n".join(chunk.lines[each - 1] for each in (*kept, number))
-        if bank.count_tokens(longer) <= budget.remaining_tokens:
+        if bank.count_tokens(_quoted_text(chunk, (*kept, number))) <= budget.remaining_tokens:
             kept = (*kept, number)
-    return (kept, "\n".join(chunk.lines[each - 1] for each in kept)) if kept else (lines, text)
+    return (kept, _quoted_text(chunk, kept)) if kept else (lines, text)
 
 
 def _rewrite(
@@ -240,11 +239,16 @@ def _text(form: ToolForm, given: Mapping[str, Any], chunk: Chunk) -> tuple[tuple
             raise _ArgumentsError(f"got {got} of {first} and lines, expected exactly one of them")
         if "lines" in given:
             numbers = _line_numbers(given["lines"], len(chunk.lines))
-            return numbers, "\n".join(chunk.lines[number - 1] for number in numbers)
+            return numbers, _quoted_text(chunk, numbers)
     if first not in given:
         raise _ArgumentsError(f"got no {first}, expected text")
     texts = [_string(given[name], name).strip() for name in form.text_arguments if name in given]
     return (), "\n".join(text for text in texts if text)
+
+
+def _quoted_text(chunk: Chunk, numbers: tuple[int, ...]) -> str:
+    lines = chunk.lines
+    return "\n".join(lines[number - 1] for number in numbers)
 
 
 def _string(value: object, name: str) -> str:

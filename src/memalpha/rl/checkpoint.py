@@ -24,7 +24,7 @@ from memalpha.agent.local import LocalModel, load_local
 from memalpha.errors import CheckpointError, ConfigError, ModelError
 from memalpha.rl.config import TrainConfig, from_tables, to_tables
 from memalpha.rl.learner import Learner
-from memalpha.writing import sync, write_whole, writing
+from memalpha.writing import replace_file, sync, write_whole, writing
 
 KEPT = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
@@ -44,9 +44,7 @@ class RunFolder:
         """
         file = self.path / "run.json"
         if not file.exists() or (self.latest() is None and not self.metrics()):
-            with writing(file):
-                self.path.mkdir(parents=True, exist_ok=True)
-                write_whole(file, json.dumps(to_tables(config), indent=2, ensure_ascii=False) + "\n")
+            replace_file(file, json.dumps(to_tables(config), indent=2, ensure_ascii=False) + "\n")
             return
         difference = _difference(to_tables(self.config()), to_tables(config))
         if difference:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from memalpha.data.hub import HubSet, Place
+from memalpha.data.hub import Place, file_of_place
 from memalpha.data.suites import beam
-from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 
 
@@ -23,9 +22,8 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
         seed: Not needed: all is read.
         count_tokens: Counts for the size of chunks; None is the nano policy's tokenizer.
     """
-    if isinstance(place, HubSet):
-        raise EpisodeError(f"{place}: got a place on the hub, expected a file; fetch it and give its path")
-    for chat in beam.load(place, seed=seed, count_tokens=count_tokens):
+    file = file_of_place(place)
+    for chat in beam.load(file, seed=seed, count_tokens=count_tokens):
         questions = tuple({each.text: each for each in chat.questions if each.evidence}.values())
         if questions:
-            yield replace(chat, id=f"{place.name}:{chat.id.split(':')[-1]}", questions=questions, source="beam")
+            yield replace(chat, id=f"{file.name}:{chat.id.split(':')[-1]}", questions=questions, source="beam")

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from memalpha.agent.tokens import nano_counter
-from memalpha.data.hub import HubSet, Place
+from memalpha.data.hub import Place, file_of_place
 from memalpha.data.suites import longmemeval
-from memalpha.errors import EpisodeError
 from memalpha.records import Chunk, Episode, Question
 
 TOKENS = (10_000, 30_000)
@@ -30,13 +29,12 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
         seed: Decides which questions meet.
         count_tokens: Counts for the sizes; None is the nano policy's tokenizer.
     """
-    if isinstance(place, HubSet):
-        raise EpisodeError(f"{place}: got a place on the hub, expected a file; fetch it and give its path")
+    file = file_of_place(place)
     count = count_tokens or nano_counter()
-    asked = [each for each in longmemeval.load(place, seed=seed, count_tokens=count) if each.questions[0].evidence]
+    asked = [each for each in longmemeval.load(file, seed=seed, count_tokens=count) if each.questions[0].evidence]
     random.Random(seed).shuffle(asked)
     for number, group in enumerate(_groups(asked, count)):
-        yield _joined(group, f"{place.name}:{seed}:{number}")
+        yield _joined(group, f"{file.name}:{seed}:{number}")
 
 
 def _groups(asked: Sequence[Episode], count_tokens: Callable[[str], int]) -> Iterator[list[Episode]]:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from memalpha.data.exchange import read_over_days
-from memalpha.data.hub import HubSet, Place
+from memalpha.data.hub import Place, file_of_place
 from memalpha.data.keywords import Rarity, keywords
 from memalpha.data.suites import qmsum
-from memalpha.errors import EpisodeError
 from memalpha.records import Episode, Metric, Question
 
 
@@ -26,17 +25,16 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
         seed: Decides the days, and what is said around the text.
         count_tokens: Counts for the size of chunks; None is the nano policy's tokenizer.
     """
-    if isinstance(place, HubSet):
-        raise EpisodeError(f"{place}: got a place on the hub, expected a file; fetch it and give its path")
+    file = file_of_place(place)
     rng = random.Random(seed)
-    meetings = list(qmsum.load(place, seed=seed, count_tokens=count_tokens))
+    meetings = list(qmsum.load(file, seed=seed, count_tokens=count_tokens))
     rarity = Rarity(" ".join(chunk.text for chunk in meeting.chunks) for meeting in meetings)
     for meeting in meetings:
         questions = {each.text: each for each in _questions(meeting, rarity)}
         if questions:
             yield replace(
                 meeting,
-                id=f"{place.name}:{meeting.id.split(':')[-1]}",
+                id=f"{file.name}:{meeting.id.split(':')[-1]}",
                 chunks=read_over_days([chunk.text for chunk in meeting.chunks], rng),
                 questions=tuple(questions.values()),
                 source="qmsum",

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from memalpha.data.exchange import read_over_days
-from memalpha.data.hub import HubSet, Place
+from memalpha.data.hub import Place, file_of_place
 from memalpha.data.suites import squality
-from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 
 
@@ -24,9 +23,8 @@ def load(place: Place, *, seed: int = 0, count_tokens: Callable[[str], int] | No
         seed: Decides the days, and what is said around the text.
         count_tokens: Counts for the size of chunks; None is the nano policy's tokenizer.
     """
-    if isinstance(place, HubSet):
-        raise EpisodeError(f"{place}: got a place on the hub, expected a file; fetch it and give its path")
+    file = file_of_place(place)
     rng = random.Random(seed)
-    for episode in squality.load(place, seed=seed, count_tokens=count_tokens):
+    for episode in squality.load(file, seed=seed, count_tokens=count_tokens):
         chunks = read_over_days([chunk.text for chunk in episode.chunks], rng)
-        yield replace(episode, id=f"{place.name}:{episode.id.split(':')[-1]}", chunks=chunks, source="squality")
+        yield replace(episode, id=f"{file.name}:{episode.id.split(':')[-1]}", chunks=chunks, source="squality")

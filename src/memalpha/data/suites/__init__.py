@@ -89,6 +89,11 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 """By name. What begins with long-, icl-, summary- or conflict- is built here, and a score on it is one on that only."""
 
 
+def suites_below(folder: Path) -> list[str]:
+    """The suites whose files lie in a folder of data sets."""
+    return [name for name, suite in SUITES.items() if all((folder / file).exists() for file in suite.files)]
+
+
 def suite_episodes(
     name: str,
     path: Path,
