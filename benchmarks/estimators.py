@@ -65,7 +65,7 @@ def main() -> None:
     rows = []
     for variant in options.variants or TABLES[options.table]:
         for seed in options.seeds:
-            settings = {"run.seed": str(seed), "run.threads": str(options.threads), **VARIANTS[variant]}
+            settings = {"run.seed": str(seed), "engine.threads": str(options.threads), **VARIANTS[variant]}
             folder = RUNS / f"{variant}-{seed}"
             train(demo_config(settings), folder)
             name = NAMES.get(variant, DEFAULTS[options.table])

@@ -27,7 +27,7 @@ from memalpha.data.suites.suite import Limits
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.records import Episode, write_episodes
-from memalpha.rl.config import load_config
+from memalpha.rl.config_file import load_config
 from memalpha.rl.train import train
 
 CONFIG = Path(__file__).parent.parent / "configs" / "mixture.toml"
@@ -86,7 +86,7 @@ def main() -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_episodes(file, mixture(options.data))
     for seed in options.seeds:
-        settings = {"data.source": str(file), "run.seed": str(seed), "run.threads": str(options.threads)}
+        settings = {"data.source": str(file), "run.seed": str(seed), "engine.threads": str(options.threads)}
         train(load_config(CONFIG, settings), RUNS / f"mixture-{seed}")
 
 

@@ -24,7 +24,8 @@ from memalpha.data.sources import hotpotqa, squad
 from memalpha.evaluation.baselines import System, lead_selection, rag, random_selection, sentence_control
 from memalpha.evaluation.harness import compare
 from memalpha.records import Episode, write_episodes
-from memalpha.rl.config import TrainConfig, load_config
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.config_file import load_config
 from memalpha.rl.train import train
 
 CONFIG = Path(__file__).parent.parent / "configs" / "real-text.toml"
@@ -79,7 +80,7 @@ def main() -> None:
         rows += score_model("Warm start", load_local("nano-warm"), tests, config, None)
         rows += score_model("Before RL (shipped writer)", load_local("nano"), tests, config, None)
         for seed in options.seeds:
-            settings = {"data.source": str(file), "run.seed": str(seed), "run.threads": str(options.threads)}
+            settings = {"data.source": str(file), "run.seed": str(seed), "engine.threads": str(options.threads)}
             config = load_config(CONFIG, settings)
             model = train(config, RUNS / f"{name}-{seed}")
             scored = score_model("After RL", model, tests, config, seed)

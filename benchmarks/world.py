@@ -35,7 +35,7 @@ def main() -> None:
     systems.append(writer_system("Shipped writer (greedy)", load_local("nano")))
     rows = [row(each, seed=None) for each in compare(systems, tests)[0]]
     for seed in options.seeds:
-        settings = {"run.seed": str(seed), "run.threads": str(options.threads)}
+        settings = {"run.seed": str(seed), "engine.threads": str(options.threads)}
         folder = RUNS / f"world-{seed}"
         model = train(demo_config(settings), folder)
         seconds = sum(each["rollout_seconds"] + each["update_seconds"] for each in RunFolder(path=folder).metrics())

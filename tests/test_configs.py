@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from memalpha.rl.config import load_config
+from memalpha.rl.config_file import load_config
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
 

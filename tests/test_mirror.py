@@ -10,6 +10,7 @@ WITHOUT = {
     "data/leaks.py": "records, filled and counted by tests/data/test_contamination.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
+    "rl/config.py": "records, read and refused by tests/rl/test_config_file.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",
 }
 """Modules that need no test file of their own, and why."""

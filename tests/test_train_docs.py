@@ -11,13 +11,14 @@ import pytest
 from memalpha.agent.local import load_local
 from memalpha.rl.config import (
     DataConfig,
+    EngineConfig,
     OptimConfig,
     Precision,
     RolloutConfig,
     RunConfig,
     TrainConfig,
-    to_tables,
 )
+from memalpha.rl.config_file import to_tables
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Row
 from memalpha.rl.train import train
@@ -92,7 +93,8 @@ def rows(page: str, first_column: str) -> list[list[str]]:
 
 def metrics_of_a_run(policy: Path, folder: Path) -> set[str]:
     config = TrainConfig(
-        run=RunConfig(model=str(policy), steps=1, threads=1, precision=Precision.FP32, validate_every=1),
+        run=RunConfig(model=str(policy), steps=1, validate_every=1),
+        engine=EngineConfig(threads=1, precision=Precision.FP32),
         data=DataConfig(tokens=200, validation_episodes=1),
         rollout=RolloutConfig(episodes=1, group=2, max_new_tokens=2),
     )
@@ -103,5 +105,5 @@ def metrics_of_a_run(policy: Path, folder: Path) -> set[str]:
 
 def metrics_of_an_update(policy: Path) -> set[str]:
     row: dict[str, Any] = {"prompt_ids": (5, 6), "token_ids": (7, 1), "logprobs": (-7.0, -7.0), "group": 0}
-    learner = Learner(load_local(policy), OptimConfig(), precision=Precision.FP32)
+    learner = Learner(load_local(policy), OptimConfig(), engine=EngineConfig(precision=Precision.FP32))
     return set(learner.update([Row(advantage=1.0, **row), Row(advantage=-1.0, **row)], seed=0))

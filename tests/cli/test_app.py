@@ -18,7 +18,7 @@ from memalpha.records import write_episodes
 
 COMMANDS = ("demo", "train", "eval", "show", "serve-model")
 TINY = ["--set", "run.steps=2", "--set", "rollout.episodes=1", "--set", "rollout.group=2", "--set", "data.tokens=200"]
-FAST = [*TINY, "--set", "run.threads=1", "--set", "data.validation_episodes=1", "--set", "run.checkpoint_every=1"]
+FAST = [*TINY, "--set", "engine.threads=1", "--set", "data.validation_episodes=1", "--set", "engine.checkpoint_every=1"]
 
 
 # An absolute path, so that the package is found from other folders as well.

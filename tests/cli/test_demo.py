@@ -8,7 +8,7 @@ from memalpha.cli.demo import commit, demo_config, run_demo
 
 SMALL = {
     "run.steps": "1",
-    "run.threads": "1",
+    "engine.threads": "1",
     "rollout.episodes": "1",
     "rollout.group": "2",
     "data.tokens": "200",

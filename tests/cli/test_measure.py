@@ -10,7 +10,8 @@ from memalpha.cli.measure import Asked, Rivals, config_of, evaluate_model, open_
 from memalpha.errors import ConfigError, ModelError
 from memalpha.evaluation.baselines import FilledSystem
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import TrainConfig, load_config
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.config_file import load_config
 
 
 def test_the_shipped_models_are_there_and_differ() -> None:

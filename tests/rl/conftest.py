@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Lfm2Config, Lfm2ForCausalLM
 
-from memalpha.rl.config import DataConfig, OptimConfig, Precision, RolloutConfig, RunConfig, TrainConfig
+from memalpha.rl.config import DataConfig, EngineConfig, OptimConfig, Precision, RolloutConfig, RunConfig, TrainConfig
 
 torch.set_num_threads(1)
 
@@ -56,11 +56,9 @@ def short_run(quoting_policy: Path) -> TrainConfig:
         run=RunConfig(
             model=str(quoting_policy),
             steps=4,
-            threads=1,
-            precision=Precision.FP32,
-            checkpoint_every=2,
             validate_every=2,
         ),
+        engine=EngineConfig(threads=1, precision=Precision.FP32, checkpoint_every=2),
         data=DataConfig(tokens=200, validation_episodes=2),
         rollout=RolloutConfig(episodes=2, group=4, max_new_tokens=24),
         optim=OptimConfig(rate=1e-2),

@@ -19,7 +19,7 @@ from memalpha.agent.local import load_local
 from memalpha.errors import CheckpointError, OutputError
 from memalpha.rl import checkpoint
 from memalpha.rl.checkpoint import RunFolder, save_policy
-from memalpha.rl.config import OptimConfig, Precision, TrainConfig
+from memalpha.rl.config import EngineConfig, OptimConfig, Precision, TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Row
 
@@ -30,7 +30,7 @@ ROW = Row(prompt_ids=(5, 6, 3), token_ids=(9, 1), logprobs=(-7.0, -7.0), advanta
 @pytest.fixture
 def learner(tiny_policy: Path) -> Learner:
     """After one update, so that the optimiser holds something."""
-    made = Learner(load_local(tiny_policy), OptimConfig(minibatches=1), precision=Precision.FP32)
+    made = Learner(load_local(tiny_policy), OptimConfig(minibatches=1), engine=EngineConfig(precision=Precision.FP32))
     made.update([ROW], seed=0)
     return made
 
@@ -38,7 +38,7 @@ def learner(tiny_policy: Path) -> Learner:
 @pytest.fixture(scope="module")
 def saved(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with the checkpoints 5 and 10, to be copied."""
-    made = Learner(load_local(tiny_policy), OptimConfig(minibatches=1), precision=Precision.FP32)
+    made = Learner(load_local(tiny_policy), OptimConfig(minibatches=1), engine=EngineConfig(precision=Precision.FP32))
     folder = RunFolder(path=tmp_path_factory.mktemp("saved") / "run")
     folder.open(CONFIG)
     for step in (5, 10):
@@ -74,7 +74,7 @@ def state_of(learner: Learner) -> list[Any]:
 
 
 def resumed(run: RunFolder, step: int) -> Learner:
-    made = Learner(run.load_policy(step), OptimConfig(minibatches=1), precision=Precision.FP32)
+    made = Learner(run.load_policy(step), OptimConfig(minibatches=1), engine=EngineConfig(precision=Precision.FP32))
     run.restore(made, step)
     return made
 
@@ -283,10 +283,11 @@ def test_an_optimiser_of_another_network_is_damage(damaged: RunFolder, learner: 
 # The configuration of the run.
 
 
-def test_the_same_configuration_opens_the_run_again_and_steps_may_grow(run: RunFolder) -> None:
+def test_the_same_configuration_opens_the_run_again_whatever_its_length_and_engine(run: RunFolder) -> None:
     run.log_metrics({"step": 1})
     run.open(CONFIG)
     run.open(replace(CONFIG, run=replace(CONFIG.run, steps=99)))
+    run.open(replace(CONFIG, engine=replace(CONFIG.engine, micro_batch_tokens=7)))
     assert run.config() == CONFIG
 
 

@@ -15,7 +15,7 @@ from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.errors import ConfigError, TrainingError
 from memalpha.records import Message, Role
 from memalpha.rl.batch import micro_batches
-from memalpha.rl.config import OptimConfig, Precision
+from memalpha.rl.config import EngineConfig, OptimConfig, Precision
 from memalpha.rl.learner import STOP_KL, Learner, sampled_logprobs
 from memalpha.rl.loss import kl_k3
 from memalpha.rl.objective import Aggregation, LossKind
@@ -51,8 +51,9 @@ def as_rows(completions: list[Completion], advantage: Callable[[int], float] = l
     ]
 
 
-def learner_of(model: LocalModel, optim: OptimConfig = ONE_UPDATE, **more: float) -> Learner:
-    return Learner(model, optim, precision=Precision.FP32, **more)  # type: ignore[arg-type]
+def learner_of(model: LocalModel, optim: OptimConfig = ONE_UPDATE, *, budget: int = 4_000, **more: float) -> Learner:
+    engine = EngineConfig(precision=Precision.FP32, micro_batch_tokens=budget)
+    return Learner(model, optim, engine=engine, **more)  # type: ignore[arg-type]
 
 
 def logprobs_of(model: LocalModel, rows: list[Row], temperature: float = 1.0) -> list[list[float]]:
@@ -128,8 +129,8 @@ def test_micro_batches_do_not_change_the_update(model: LocalModel, aggregation: 
     updated, metrics = [], []
     for budget in (100_000, 150, 1):
         twin = LocalModel(copy.deepcopy(model.network), model.tokenizer)
-        optim = replace(ONE_UPDATE, aggregation=aggregation, loss=loss, micro_batch_tokens=budget, kl=0.1, rate=1.0)
-        learner = learner_of(twin, optim)
+        optim = replace(ONE_UPDATE, aggregation=aggregation, loss=loss, kl=0.1, rate=1.0)
+        learner = learner_of(twin, optim, budget=budget)
         # Plain descent, since Adam divides each gradient by its size and so blows up what is only rounding.
         learner.optimiser = torch.optim.SGD(twin.network.parameters())  # type: ignore[assignment]
         metrics.append(learner.update(rows, seed=0))
@@ -289,7 +290,7 @@ def test_the_kl_term_is_against_the_frozen_reference_by_hand(model: LocalModel, 
     learner = Learner(
         model,
         replace(ONE_UPDATE, rate=0.01, kl=0.5),
-        precision=Precision.FP32,
+        engine=EngineConfig(precision=Precision.FP32),
         reference=LocalModel(copy.deepcopy(model.network), model.tokenizer) if given else None,
     )
     first = learner.update(rows, seed=0)
@@ -359,7 +360,7 @@ def test_what_is_not_finite_raises_and_changes_no_weight(
 ) -> None:
     rows = poison(model, as_rows(sampled(model)))
     before = weights_of(model)
-    learner = learner_of(model, replace(ONE_UPDATE, micro_batch_tokens=budget))
+    learner = learner_of(model, budget=budget)
     with pytest.raises(TrainingError, match=f"^{expected}"):
         learner.update(rows, seed=0)
     assert_untouched(model, before)
@@ -378,11 +379,11 @@ def test_weights_that_are_not_finite_raise(model: LocalModel) -> None:
 def test_after_an_error_the_next_update_starts_clean(model: LocalModel) -> None:
     rows = as_rows(sampled(model))
     twin = LocalModel(copy.deepcopy(model.network), model.tokenizer)
-    learner = learner_of(model, replace(ONE_UPDATE, micro_batch_tokens=1))
+    learner = learner_of(model, budget=1)
     with pytest.raises(TrainingError):
         learner.update(poison_logprob(model, rows), seed=0)  # after gradients of other rows were gathered
     learner.update(rows, seed=0)
-    other = learner_of(twin, replace(ONE_UPDATE, micro_batch_tokens=1))
+    other = learner_of(twin, budget=1)
     other.update(rows, seed=0)
     assert_untouched(model, weights_of(twin))
 

@@ -30,7 +30,8 @@ from memalpha.records import Chunk, Episode, Question, ToolCall, write_episodes
 from memalpha.rewards import RewardPreset, RuleValidator, reward
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import DataConfig, TrainConfig, to_tables
+from memalpha.rl.config import DataConfig, TrainConfig
+from memalpha.rl.config_file import to_tables
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience, Group
 from memalpha.rl.train import TIMINGS, EpisodeSource, Observer, evaluate, make_writer, open_source, summary, train
@@ -110,7 +111,7 @@ def whole_run(short_run: TrainConfig, tmp_path_factory: pytest.TempPathFactory) 
     [
         {},
         {"optim": {"kl": 0.1}},
-        {"rollout": {"temperature": 0.8}, "run": {"checkpoint_every": 1}},
+        {"rollout": {"temperature": 0.8}, "engine": {"checkpoint_every": 1}},
         {"writer": {"budgets": (0.5, 1.0, 0.25)}},
         {"rollout": {"branches": 1}, "optim": {"estimator": Estimator.BRANCHED}},
     ],
@@ -159,7 +160,7 @@ CHILD = """
 import json, os, signal, sys
 from pathlib import Path
 from memalpha.rl import checkpoint
-from memalpha.rl.config import from_tables
+from memalpha.rl.config_file import from_tables
 from memalpha.rl.train import Observer, train
 
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -271,7 +272,7 @@ def test_a_run_leaves_its_folder_and_tells_its_observer(short_run: TrainConfig, 
         def on_step(self, metrics: dict[str, float]) -> None:
             told.append(("step", metrics["step"]))
 
-    config = varied(short_run, run={"steps": 2, "checkpoint_every": 1})
+    config = varied(short_run, run={"steps": 2}, engine={"checkpoint_every": 1})
     model = train(config, tmp_path, observer=Listener())
     # Two episodes of two chunks, four samples each.
     step = [("rollout", 8, 16), ("rollout", 16, 16)]

@@ -72,7 +72,7 @@ def train(
     """
     _need_training()
     from memalpha.cli.progress import TrainingProgress
-    from memalpha.rl.config import load_config
+    from memalpha.rl.config_file import load_config
     from memalpha.rl.train import train as run
 
     settings = _pairs(overrides)

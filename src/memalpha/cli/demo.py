@@ -21,7 +21,8 @@ from memalpha.evaluation.harness import SystemScore, compare
 from memalpha.evaluation.report import rich_table, write_report
 from memalpha.records import Episode
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import TrainConfig, load_config
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.config_file import load_config
 from memalpha.rl.train import train
 
 TEST_SEED = 11
@@ -39,9 +40,9 @@ def run_demo(folder: Path, overrides: Mapping[str, str], *, episodes: int) -> li
     """Everything from measuring to the report; returns the rows of the table."""
     console, started = Console(), time.monotonic()
     config = demo_config(overrides)
-    torch.set_num_threads(config.run.threads)
+    torch.set_num_threads(config.engine.threads)
     tests = open_episodes("world", tokens=config.data.tokens, episodes=episodes, seed=TEST_SEED)
-    warm = load_local(config.run.model, device=config.run.device)
+    warm = load_local(config.run.model, device=config.engine.device)
     console.print(f"[bold]1. The warm-started writer[/] on {len(tests)} test episodes of {config.data.tokens} tokens")
     before, traces_before = _score(console, _both(warm, WARM, WARM_GREEDY), tests)
     console.print(rich_table(before))

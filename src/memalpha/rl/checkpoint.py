@@ -22,7 +22,8 @@ import torch
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.errors import CheckpointError, ConfigError, ModelError
-from memalpha.rl.config import TrainConfig, from_tables, to_tables
+from memalpha.rl.config import TrainConfig
+from memalpha.rl.config_file import from_tables, to_tables
 from memalpha.rl.learner import Learner
 from memalpha.writing import replace_file, sync, write_whole, writing
 
@@ -176,8 +177,13 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The first setting that differs, in words; empty when there is none. The number of steps may grow."""
+    """The first setting that differs, in words; empty when there is none.
+
+    The number of steps may grow, and what a run runs on may change.
+    """
     for table, values in new.items():
+        if table == "engine":
+            continue
         for key, value in values.items():
             before = old.get(table, {}).get(key)
             if json.dumps(before) != json.dumps(value) and (table, key) != ("run", "steps"):

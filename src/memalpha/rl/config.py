@@ -1,21 +1,14 @@
-"""The configuration of a training run: small records, TOML files that hold only what differs, unknown keys refused.
+"""The configuration of a training run as small records; `memalpha.rl.config_file` reads them from TOML.
 
-    [run]  [data]  [writer]  [rollout]  [reward]  [optim]     one table for each record below
+    [run]  [data]  [writer]  [rollout]  [reward]  [optim]  [engine]     one table for each record below
 
-A file may name another one as its base: `base = "world.toml"`, relative to itself. At most 40 fields in all; a test
-counts.
+The first six say what is learned, in at most 40 fields; the last says on what it runs, in at most 15. A test counts.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
 
 from memalpha.errors import ConfigError
 from memalpha.rewards import RewardPreset
@@ -24,16 +17,33 @@ from memalpha.rl.objective import Aggregation, LossKind
 
 
 class Precision(StrEnum):
-    """In what the update computes; sampling is always in float32."""
+    """A number format."""
 
     FP32 = "fp32"
     BF16 = "bf16"
-    """Autocast: several times quicker on a recent CPU or GPU, weights stay float32."""
+
+
+class Sampler(StrEnum):
+    """What draws the completions."""
+
+    TRANSFORMERS = "transformers"
+    """The network that is trained, in this process."""
+    VLLM = "vllm"
+    """vLLM in this process, on the same device; takes the weights over after each update."""
+
+
+class Tracker(StrEnum):
+    """Keeps the curves of runs."""
+
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
+    """Weights & Biases."""
+    MLFLOW = "mlflow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """What is trained, for how long and where."""
+    """What is trained, and for how long."""
 
     model: str = "nano-warm"
     """A shipped name (nano, nano-warm) or the folder of a causal language model."""
@@ -41,12 +51,6 @@ class RunConfig:
     """Rounds of sampling and learning."""
     seed: int = 0
     """Decides episodes, sampling and order; the same seed gives the same run on the same machine."""
-    threads: int = 2
-    """CPU threads; more than there are free cores is much slower than one."""
-    device: str = "cpu"
-    precision: Precision = Precision.BF16
-    checkpoint_every: int = 5
-    """Steps between checkpoints; the last two are kept."""
     validate_every: int = 10
     """Steps between greedy evaluations on held-out episodes; 0 for never."""
 
@@ -108,6 +112,12 @@ class RewardConfig:
     """Share of the advantage of a call that is the value of that very call (`memalpha.credit`); 0 is the paper's."""
     credit: float = 0.7
     """Share of r1 and r3 that a step earns by the questions on its own chunk; 0 is the paper's."""
+    reader: str = ""
+    """URL of an OpenAI-compatible server that answers the questions; empty is the extractive reader."""
+    reader_model: str = ""
+    """The model asked there."""
+    judge: bool = False
+    """Lets that model judge r4 in place of the rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +140,40 @@ class OptimConfig:
     warm_up: int = 2
     minibatches: int = 6
     """Optimiser updates of one step."""
+    importance_cap: float = 0.0
+    """For a sampler that computes otherwise than the trainer: each token counts by its likelihood under the trainer
+    over that under the sampler, at most this (truncated importance sampling); 0 takes both for the same."""
+    lora_rank: int = 0
+    """Trains low-rank matrices beside every linear layer (LoRA, arXiv:2106.09685); 0 trains all weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What a run runs on: decides time and memory, not what is learned, and may change when a run is resumed."""
+
+    device: str = "cpu"
+    """"cpu", "cuda", "cuda:1" or "mps"."""
+    threads: int = 2
+    """CPU threads; more than there are free cores is much slower than one."""
+    precision: Precision = Precision.BF16
+    """In what the update computes; bf16 is autocast, several times quicker on a recent CPU or GPU."""
+    weights: Precision = Precision.FP32
+    """In what the network is held, and samples; bf16 needs optim.lora_rank, whose own matrices stay in fp32."""
+    sampler: Sampler = Sampler.TRANSFORMERS
+    sample_tokens: int = 48_000
+    """Tokens of prompts and completions that are sampled at once; lower it when memory runs out in sampling."""
     micro_batch_tokens: int = 4_000
-    """Raise it on a GPU, lower it when memory runs out; changes nothing else."""
+    """Tokens that are learned from at once; lower it when memory runs out in the update."""
+    gradient_checkpointing: bool = False
+    """Computes activations again instead of keeping them: a third slower, a fraction of the memory."""
+    checkpoint_every: int = 5
+    """Steps between checkpoints; the last two are kept."""
+    trackers: tuple[Tracker, ...] = (Tracker.TENSORBOARD,)
+    """Who is told the metrics, beside metrics.jsonl."""
+    nodes: int = 1
+    """Machines of a cluster; more than one needs --engine verl."""
+    gpus: int = 1
+    """GPUs of each machine; more than one needs --engine verl."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +186,7 @@ class TrainConfig:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:
         """Refuse combinations that cannot work."""
@@ -158,11 +201,22 @@ class TrainConfig:
             f"writer.budgets is {list(self.writer.budgets)}",
             "shares above 0 and at most 1",
         )
+        _check(
+            bool(self.reward.reader) == bool(self.reward.reader_model),
+            f'reward.reader is "{self.reward.reader}" and reward.reader_model is "{self.reward.reader_model}"',
+            "both or neither",
+        )
+        _check(not self.reward.judge or bool(self.reward.reader), "reward.judge is true", "reward.reader to ask")
         branched = self.optim.estimator is Estimator.BRANCHED
         _check(
             branched == (self.rollout.branches > 0),
             f'optim.estimator is "{self.optim.estimator}" and rollout.branches is {self.rollout.branches}',
             'branches above 0 with estimator = "branched", and 0 with any other',
+        )
+        _check(
+            self.engine.weights is Precision.FP32 or self.optim.lora_rank > 0,
+            'engine.weights is "bf16" and optim.lora_rank is 0',
+            "a rank above 0, or fp32 weights: updates smaller than a rounding step would be lost",
         )
 
     def _get(self, name: str) -> float:
@@ -173,8 +227,6 @@ class TrainConfig:
 
 _LEAST = {
     "run.steps": 1,
-    "run.threads": 1,
-    "run.checkpoint_every": 1,
     "run.validate_every": 0,
     "data.validation_episodes": 0,
     "writer.newest": 0,
@@ -188,99 +240,16 @@ _LEAST = {
     "optim.kl": 0,
     "optim.warm_up": 0,
     "optim.minibatches": 1,
-    "optim.micro_batch_tokens": 1,
+    "optim.importance_cap": 0,
+    "optim.lora_rank": 0,
+    "engine.threads": 1,
+    "engine.sample_tokens": 1,
+    "engine.micro_batch_tokens": 1,
+    "engine.checkpoint_every": 1,
+    "engine.nodes": 1,
+    "engine.gpus": 1,
 }
 """Least values; two samples are needed to compare one with another."""
-
-
-def load_config(path: Path | None = None, overrides: Mapping[str, str] | None = None) -> TrainConfig:
-    """The configuration of a TOML file with overrides such as {"run.steps": "60"}; raises `ConfigError`."""
-    tables = _read(path) if path else {}
-    for name, text in (overrides or {}).items():
-        table, _, key = name.partition(".")
-        if not key:
-            raise ConfigError(f"got the override {name!r}, expected table.key=value, such as run.steps=60")
-        tables.setdefault(table, {})[key] = _literal(text)
-    return from_tables(tables, where=str(path) if path else "the configuration")
-
-
-def from_tables(tables: Mapping[str, Any], *, where: str) -> TrainConfig:
-    """A configuration from nested tables; `where` opens every error."""
-    hints = get_type_hints(TrainConfig)
-    if not isinstance(tables, Mapping):
-        raise ConfigError(f"{where}: got {type(tables).__name__}, expected tables, such as [run]")
-    _known(tables, set(hints), where)
-    try:
-        return TrainConfig(
-            **{name: _record(hints[name], table, f"{where}: [{name}]") for name, table in tables.items()}
-        )
-    except ConfigError as error:
-        raise error if str(error).startswith(where) else ConfigError(f"{where}: {error}") from error
-
-
-def to_tables(config: TrainConfig) -> dict[str, dict[str, Any]]:
-    """Nested tables of plain values, which `from_tables` reads."""
-    return dataclasses.asdict(config)
-
-
-def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, dict[str, Any]]:
-    if path.resolve() in seen:
-        raise ConfigError(f"{path}: is its own base; take the base key out of one of the files")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); check the path") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML ({error}); mend that line") from error
-    base = tables.pop("base", None)
-    merged = _read(path.parent / str(base), (*seen, path.resolve())) if base else {}
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: got the key {name!r} outside a table, expected it in one such as [run]")
-        merged[name] = {**merged.get(name, {}), **table}
-    return merged
-
-
-def _record(kind: Any, table: object, where: str) -> Any:
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}: got {table!r}, expected a table")
-    hints = get_type_hints(kind)
-    _known(table, {each.name for each in fields(kind)}, where)
-    return kind(**{name: _value(hints[name], value, f"{where} {name}") for name, value in table.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where}: got {value!r}, expected a list")
-        return tuple(_value(get_args(kind)[0], each, where) for each in value)
-    if issubclass(kind, StrEnum):
-        if value not in list(kind):
-            raise ConfigError(f"{where}: got {value!r}, expected one of {', '.join(kind)}")
-        return kind(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    endless = isinstance(value, float) and not math.isfinite(value)
-    if not isinstance(value, kind) or endless or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{where}: got {value!r}, expected {_NAMES[kind]}")
-    return value
-
-
-_NAMES = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
-
-
-def _literal(text: str) -> Any:
-    """The value of an override: TOML where it is some, else text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ConfigError(f"{where}: got the unknown key {unknown[0]!r}, expected {', '.join(sorted(known))}")
 
 
 def _check(good: bool, got: str, expected: str) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from memalpha.agent.local import LocalModel
 from memalpha.errors import ConfigError, TrainingError
 from memalpha.rl.batch import MicroBatch, micro_batches, padding_share
-from memalpha.rl.config import OptimConfig, Precision
+from memalpha.rl.config import EngineConfig, OptimConfig, Precision
 from memalpha.rl.loss import LossOutput, denominators, policy_loss
 from memalpha.rl.objective import LossConfig
 from memalpha.rl.rollout import Row
@@ -36,7 +36,7 @@ class Learner:
         model: LocalModel,
         optim: OptimConfig,
         *,
-        precision: Precision = Precision.BF16,
+        engine: EngineConfig | None = None,
         temperature: float = 1.0,
         reference: LocalModel | None = None,
     ) -> None:
@@ -45,13 +45,13 @@ class Learner:
         Args:
             model: The policy.
             optim: How it learns.
-            precision: In what the update computes.
+            engine: What it runs on.
             temperature: At which the rows were sampled; what is trained is the distribution they were drawn from.
             reference: What `optim.kl` keeps near, None is the policy as it is now; a frozen copy is kept.
         """
         self.model = model
         self.optim = optim
-        self.precision = precision
+        self.engine = engine or EngineConfig()
         self.temperature = temperature
         self.updates = 0
         self._rate = optim.rate
@@ -93,7 +93,7 @@ class Learner:
         return means | {"ratio_max": max(each["ratio_max"] for each in metrics)}
 
     def _update_once(self, rows: Sequence[Row]) -> dict[str, float]:
-        batches = micro_batches(rows, token_budget=self.optim.micro_batch_tokens)
+        batches = micro_batches(rows, token_budget=self.engine.micro_batch_tokens)
         divisors_N = denominators(
             torch.tensor([len(row.token_ids) for row in rows]),
             aggregation=self.optim.aggregation,
@@ -127,11 +127,11 @@ class Learner:
 
     def _loss_of(self, batch: MicroBatch, divisors_N: Tensor) -> LossOutput:
         device = self.model.network.device
-        logprobs_NC = sampled_logprobs(self.model.network, batch, self.precision, self.temperature)
+        logprobs_NC = sampled_logprobs(self.model.network, batch, self.engine.precision, self.temperature)
         reference_NC = None
         if self._reference is not None:
             with torch.no_grad():
-                reference_NC = sampled_logprobs(self._reference, batch, self.precision, self.temperature)
+                reference_NC = sampled_logprobs(self._reference, batch, self.engine.precision, self.temperature)
         return policy_loss(
             logprobs_NC,
             batch.logprobs_NC.to(device),

@@ -130,7 +130,7 @@ def train(
 
     Raises `CheckpointError`, `EpisodeError`, `ModelError`, `TrainingError` or `OutputError`; the last checkpoint stays.
     """
-    torch.set_num_threads(config.run.threads)
+    torch.set_num_threads(config.engine.threads)
     observer, reader = observer or Observer(), reader or ExtractiveReader()
     run = RunFolder(path=folder)
     source = open_source(config)
@@ -165,7 +165,7 @@ def train(
             metrics.update(_validate(config, model, reader, source.validation, count_tokens))
         run.log_metrics(metrics)
         board.write(metrics)
-        if (step + 1) % config.run.checkpoint_every == 0 or last:
+        if (step + 1) % config.engine.checkpoint_every == 0 or last:
             run.save(learner, step + 1)
         observer.on_step(metrics)
     board.close()
@@ -227,11 +227,11 @@ def _validate(
 
 def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Learner:
     """The learner as it was after the step `done`, or at the start of a run."""
-    device, resumed = config.run.device, done is not None
+    device, resumed = config.engine.device, done is not None
     learner = Learner(
         load_local(config.run.model, device=device) if done is None else run.load_policy(done, device=device),
         config.optim,
-        precision=config.run.precision,
+        engine=config.engine,
         temperature=config.rollout.temperature,
         reference=load_local(config.run.model, device=device) if resumed and config.optim.kl > 0 else None,
     )
