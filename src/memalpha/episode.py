@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Answer, Reader
+from memalpha.agent.stream import open_stream
 from memalpha.agent.view import STORES
-from memalpha.agent.writer import Step, Writer
+from memalpha.agent.writer import Asked, Step, Writer
 from memalpha.memory.bank import Bank
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.tools import Source, Tool, apply
 from memalpha.metrics import contains, score
-from memalpha.records import Episode, Question, ToolCall
+from memalpha.records import Chunk, Episode, Question, ToolCall
 
 Count = Callable[[str], int]
 Progress = Callable[[int, int], None]
@@ -138,43 +140,97 @@ def run_episodes(  # noqa: PLR0913 -- who writes, who reads and what is asked; t
 ) -> list[Trace]:
     """Run several episodes side by side, each with a memory of its own; traces come in the order of the episodes.
 
+    Each goes on as soon as its own chunk is read. A reader that can be asked from several threads (`concurrency`, such
+    as one behind a server) answers for the first while others still read.
+
     Args:
         writer: Writes all of them.
         reader: Answers all of them.
         episodes: The same episode may stand there several times.
         count_tokens: Length of a text, for limits and for reported sizes.
-        sampling: How to sample the chunks of round n (0 is the first); None is the writer's own way.
-        progress: Told after each round of chunks.
+        sampling: How to sample chunk n that the writer reads (0 is the first); None is the writer's own way.
+        progress: Told whenever chunks have been read.
         starts: What the memory of each episode begins with; None is nothing.
         layout: What the memories are made of.
         watch: Told of each memory and each lot of answers; the time of writing is shared out by chunks.
     """
-    began = time.monotonic()
     starts = starts or [Start()] * len(episodes)
-    banks = [
-        store_first(episode, start.stored, Bank(count_tokens=count_tokens, layout=layout, first_id=start.first_id))
+    writings = [
+        _Writing(episode, start, Bank(count_tokens=count_tokens, layout=layout, first_id=start.first_id))
         for episode, start in zip(episodes, starts, strict=True)
     ]
-    first = [start.stored for start in starts]
-    steps: list[list[Step]] = [[] for _ in episodes]
-    left = [len(episode.chunks) - count for episode, count in zip(episodes, first, strict=True)]
-    total, done = sum(left), 0
-    for turn in range(max(left, default=0)):
-        active = [at for at, count in enumerate(left) if turn < count]
-        work = [(banks[at], episodes[at].chunks[first[at] + turn], first[at] + turn) for at in active]
-        for at, step in zip(active, writer.write_batch(work, sampling(turn) if sampling else None), strict=True):
-            steps[at].append(step)
-        done += len(active)
-        if progress:
-            progress(done, total)
-    a_chunk = (time.monotonic() - began) / max(1, total)
-    for episode, written, bank in zip(episodes, steps, banks, strict=True):
-        if watch:
-            watch.wrote(episode, bank, a_chunk * len(written))
-    return [
-        finish(episode, tuple(written), bank, reader, count_tokens, watch)
-        for episode, written, bank in zip(episodes, steps, banks, strict=True)
-    ]
+    began, total, done = time.monotonic(), sum(each.left for each in writings), 0
+    readers = 0 if watch else getattr(reader, "concurrency", 0)
+    with ThreadPoolExecutor(max_workers=readers or 1, thread_name_prefix="memalpha-reader") as pool:
+        early: dict[int, Future[Trace]] = {}
+        for ended in _write(writer, writings, sampling):
+            if readers:
+                early.update(
+                    {at: pool.submit(writings[at].finish, reader, None) for at in ended if not writings[at].left}
+                )
+            done += len(ended)
+            if progress:
+                progress(done, total)
+        a_chunk = (time.monotonic() - began) / max(1, total)
+        for each in writings:
+            if watch:
+                watch.wrote(each.episode, each.bank, a_chunk * len(each.steps))
+        return [early[at].result() if at in early else each.finish(reader, watch) for at, each in enumerate(writings)]
+
+
+class _Writing:
+    """An episode on its way."""
+
+    def __init__(self, episode: Episode, start: Start, bank: Bank) -> None:
+        self.episode, self.bank = episode, store_first(episode, start.stored, bank)
+        self.steps: list[Step] = []
+        self._first = start.stored
+
+    @property
+    def left(self) -> int:
+        """Chunks to be read."""
+        return len(self.episode.chunks) - self._first - len(self.steps)
+
+    @property
+    def index(self) -> int:
+        """Of the next chunk."""
+        return self._first + len(self.steps)
+
+    @property
+    def chunk(self) -> Chunk:
+        return self.episode.chunks[self.index]
+
+    def finish(self, reader: Reader, watch: Watch | None) -> Trace:
+        return finish(self.episode, tuple(self.steps), self.bank, reader, self.bank.count_tokens, watch)
+
+
+def _write(
+    writer: Writer, writings: Sequence[_Writing], sampling: Callable[[int], Sampling] | None
+) -> Iterator[list[int]]:
+    """Write all of them, each as fast as it goes; yields the places of those that have read a chunk."""
+    stream = open_stream(writer.model)
+    asked: dict[int, Asked] = {}
+
+    def send(at: int) -> None:
+        each = writings[at]
+        asked[at] = writer.ask(each.bank, each.chunk)
+        way = sampling(len(each.steps)) if sampling else writer.config.sampling
+        stream.submit(at, asked[at].prompt, way)
+
+    for at, each in enumerate(writings):
+        if each.left:
+            send(at)
+    while asked:
+        ended = []
+        for at, completion in stream.ready():
+            each = writings[at]
+            each.steps.append(
+                writer.step(each.bank, each.chunk, each.index, asked=asked.pop(at), completion=completion)
+            )
+            ended.append(at)
+            if each.left:
+                send(at)
+        yield ended
 
 
 def store_first(episode: Episode, chunks: int, bank: Bank) -> Bank:

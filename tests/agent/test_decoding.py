@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from memalpha.agent.decoding import Decoder, Drawn, Row, Sample, nucleus
+from memalpha.agent.decoding import Decoder, Drawn, Row, Sample, inverse, nucleus
 from memalpha.errors import ModelError
 
 END = 1
@@ -19,7 +19,7 @@ HALF, QUARTER = math.log(0.5), math.log(0.25)
 class Chain(torch.nn.Module):
     """A Markov chain of ten tokens: the next one hangs on the last alone. 4 leads to 5, 6 or 7; these to the end."""
 
-    device = torch.device("cpu")
+    device, config = torch.device("cpu"), None
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,9 +32,7 @@ class Chain(torch.nn.Module):
 
     def forward(self, *, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
         self.widths.append(len(input_ids))
-        return SimpleNamespace(
-            logits=self.table[input_ids[:, -1:]], past_key_values=SimpleNamespace(reorder_cache=lambda keep: None)
-        )
+        return SimpleNamespace(logits=self.table[input_ids[:, -1:]])
 
 
 def decoder(*rows: Row, network: Any = None) -> Decoder:
@@ -69,10 +67,11 @@ def test_a_row_that_is_dropped_draws_nothing_more() -> None:
 def test_rows_that_ended_leave_once_they_are_half_of_a_large_batch() -> None:
     network = Chain()
     to_the_end(decoder(*[row(5)] * 6, *[row(2, max_tokens=3)] * 6, network=network))
-    assert network.widths == [12, 6, 6]
+    # The two prompts that differ are read once each; the first tokens of all twelve rows are drawn from that.
+    assert network.widths == [2, 6, 6]
     network = Chain()
     to_the_end(decoder(*[row(5)] * 4, *[row(2, max_tokens=3)] * 4, network=network))
-    assert network.widths == [8, 8, 8]
+    assert network.widths == [2, 8, 8]
 
 
 def test_the_likeliest_tokens_are_told() -> None:
@@ -122,6 +121,34 @@ def test_numbers_that_are_not_finite_raise() -> None:
     for temperature in (0.0, 1.0):
         with pytest.raises(ModelError, match="not finite"):
             decoder(row(4), row(3, temperature=temperature)).step()
+
+
+def test_rows_join_at_any_time() -> None:
+    made = decoder(row(2, max_tokens=4), row(4))
+    assert [(each.row, each.token) for each in made.step()] == [(0, 2), (1, 5)]
+    assert list(made.admit([row(9, 9, 6), row(4)])) == [2, 3]
+    assert [(each.row, each.token) for each in made.step()] == [(2, END), (3, 5)]
+    assert [(each.row, each.token) for each in made.step()] == [(0, 2), (1, END), (3, END)]
+    assert [(each.row, each.token) for each in to_the_end(made)] == [(0, 2), (0, 2)]
+    assert list(made.admit([row(6)])) == [4]
+    assert [(each.row, each.token) for each in made.step()] == [(4, END)]
+    assert not made.alive
+
+
+def test_who_is_dropped_before_being_read_is_not_read() -> None:
+    network = Chain()
+    made = decoder(row(4), row(6), network=network)
+    made.drop(0)
+    assert [each.row for each in to_the_end(made)] == [1]
+    assert network.widths == [1]
+
+
+def test_tokens_at_which_the_sum_of_chances_passes_a_draw() -> None:
+    chances = torch.tensor([0.0, 0.5, 0.0, 0.25, 0.25, 0.0])
+    draws = torch.tensor([0.0, 0.49, 0.5, 0.74, 0.75, 1 - 1e-16], dtype=torch.float64)
+    assert inverse(chances.expand(6, 6), draws).tolist() == [1, 1, 3, 3, 4, 4]
+    # Half of the chances, left by a nucleus, count as all.
+    assert inverse(chances.expand(1, 6) / 2, torch.tensor([0.6], dtype=torch.float64)).tolist() == [3]
 
 
 def letters(ids: list[int]) -> str:

@@ -134,8 +134,8 @@ def test_logprobs_are_those_of_a_full_pass(model: LocalModel, temperature: float
     for completion in found:
         expected = logprobs_of_full_pass(model, completion, temperature or 1.0)
         assert torch.tensor(completion.logprobs) == pytest.approx(expected, abs=1e-5)
-    rows = [shape[0] for shape in shapes]
-    assert rows[0] == 24
+    rows = [rows for rows, width in shapes[-16:] if width == 1]
+    assert max(rows) > 12
     assert 0 < rows[-1] <= 8, "no rows left the batch; the test would not see that their states move along"
 
 
@@ -158,22 +158,21 @@ def test_a_batch_is_bounded_in_tokens(tokenizer: Any) -> None:
     network = qwen3().eval()
     prompts = random_prompts(15)
     whole = LocalModel(network, tokenizer).complete(prompts, Sampling(max_tokens=6))
-    small = LocalModel(network, tokenizer, batch_tokens=90)
+    small = LocalModel(network, tokenizer, sample_tokens=90)
     with watched(small) as shapes:
         assert [each.token_ids for each in small.complete(prompts, Sampling(max_tokens=6))] == [
             each.token_ids for each in whole
         ]
-    prefills = [shape for shape in shapes if shape[1] > 1]
-    assert len(prefills) > 3
-    assert all(rows * (width + 6) <= 90 for rows, width in prefills)
-    tiny = LocalModel(network, tokenizer, batch_tokens=1)
+    longest = max(len(prompt.tokens or ()) for prompt in prompts)
+    assert 1 < max(rows for rows, _ in shapes) <= 90 // (longest - 6)
+    tiny = LocalModel(network, tokenizer, sample_tokens=1)
     assert len(tiny.complete(prompts, Sampling(max_tokens=6))) == 15
 
 
 class Chain(torch.nn.Module):
     """A Markov chain in place of a network: the next token hangs on the last one alone."""
 
-    device = torch.device("cpu")
+    device, config = torch.device("cpu"), None
 
     def __init__(self, chances: dict[int, dict[int, float]], ends: int | list[int] | None = None) -> None:
         super().__init__()
@@ -184,14 +183,13 @@ class Chain(torch.nn.Module):
                 self.table[token, after] = math.log(chance)
 
     def forward(self, *, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
-        cache = SimpleNamespace(reorder_cache=lambda keep: None)
-        return SimpleNamespace(logits=self.table[input_ids[:, -1:]], past_key_values=cache)
+        return SimpleNamespace(logits=self.table[input_ids[:, -1:]])
 
 
 class Teller(torch.nn.Module):
     """Says what it is told to after a prompt of one token."""
 
-    device, generation_config = torch.device("cpu"), None
+    device, config, generation_config = torch.device("cpu"), None, None
 
     def __init__(self, ids: list[int]) -> None:
         super().__init__()
@@ -200,7 +198,7 @@ class Teller(torch.nn.Module):
     def forward(self, *, attention_mask: torch.Tensor, **_: Any) -> SimpleNamespace:
         logits = torch.full((1, 1, 2048), -1e9)
         logits[0, 0, self.ids[attention_mask.shape[1] - 1]] = 0.0
-        return SimpleNamespace(logits=logits, past_key_values=None)
+        return SimpleNamespace(logits=logits)
 
 
 def teller(tokenizer: Any, text: str) -> LocalModel:

@@ -302,9 +302,9 @@ def snapshots(replies: Sequence[str], episode: Episode, budget: float | None) ->
     seen: list[object] = []
 
     class Watching(Writer):
-        def write_batch(self, work, sampling=None):  # type: ignore[no-untyped-def]
-            seen.append(contents(work[0][0]))
-            return super().write_batch(work, sampling)
+        def ask(self, bank, chunk):  # type: ignore[no-untyped-def]
+            seen.append(contents(bank))
+            return super().ask(bank, chunk)
 
     writer = Watching(ScriptedModel(replies), WriterConfig(budget=budget))
     trace = run_episode(writer, ExtractiveReader(), episode, count_tokens=count)

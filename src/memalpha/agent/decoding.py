@@ -1,26 +1,30 @@
 """Decoding: the next token of a group of prompts, one step at a time; transformers for the network, the loop is ours.
 
 The loop keeps what training needs and `generate` hides: the ids that were sampled, with their log-probabilities under
-the distribution they were drawn from, the end-of-turn token included. Rows that have ended leave the batch. Whoever
-steps decides when: `LocalModel` takes a group to its end, a server takes turns between groups.
+the distribution they were drawn from, the end-of-turn token included. Rows that have ended leave the batch and others
+join it; a prompt that several rows share is read once. Whoever steps decides when.
 
-Left out: beam search, top-k, and prompts that join a group on its way.
+Left out: beam search and top-k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from memalpha.agent.row_batch import RowBatch, RowCache, alike, read
 from memalpha.agent.text_stream import Decode, TextStream
 from memalpha.errors import ModelError
 
 _SMALL_BATCH = 8
 """Rows that have ended stay in a batch of this size or less: taking them out would cost more than it saves."""
+_EXACT = {"mps": torch.float32}
+"""In what chances are added up on devices without float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class Row:
     top_p: float = 1.0
     """Draws from the fewest tokens that together have this probability, in (0, 1]."""
     seed: int | None = None
-    """Of the row's own generator; unused where the group has one for all."""
+    """Of the row's own draws, so that no row hangs on the others."""
     likeliest: int = 0
     """How many of the likeliest tokens to tell of at each place."""
 
@@ -99,33 +103,46 @@ class Sample:
 
 
 class Decoder:
-    """A group of rows on their way through one network."""
+    """Rows on their way through one network; further rows may join them at any time."""
 
     def __init__(
-        self,
-        network: PreTrainedModel,
-        rows: Sequence[Row],
-        end_ids: frozenset[int],
-        generator: torch.Generator | None = None,
+        self, network: PreTrainedModel, rows: Sequence[Row], end_ids: frozenset[int], *, batch_tokens: int = 48_000
     ) -> None:
-        """`generator` draws for all rows together; None gives each row its own, so that no row hangs on the others."""
+        """`batch_tokens` bounds the tokens of prompts that go through the network at once, padding included."""
         self._network = network
-        self._rows = rows
         self._end_ids = end_ids
-        self._shared = generator
-        self._own = [] if generator else [_generator(row.seed) for row in rows]
-        self._left = [row.max_tokens for row in rows]
-        self._live = [True] * len(rows)
-        self._at = list(range(len(rows)))
+        self._batch_tokens = batch_tokens
+        self._rows: list[Row] = []
+        self._draws: list[random.Random] = []
+        self._left: list[int] = []
+        self._arrived: list[int] = []
+        """Rows that have not been read yet."""
+        self._at: list[int] = []
         """The row at each place of the batch."""
-        self._ids_BL, self._mask_BL = _pad_left([row.ids for row in rows], network.device)
-        self._positions_BL = (self._mask_BL.cumsum(-1) - 1).clamp(min=0)
-        self._cache = None
+        self._live: list[bool] = []
+        self._batch: RowBatch | None = None
+        self._joins = RowCache(network.config).joins
+        self.admit(rows)
 
     @property
     def alive(self) -> bool:
         """Whether any row has tokens to come."""
         return any(self._live)
+
+    @property
+    def takes(self) -> bool:
+        """Whether rows may join now: always, unless the network has layers that cannot be joined."""
+        return self._joins or not self.alive
+
+    def admit(self, rows: Sequence[Row]) -> range:
+        """Let rows join; returns their numbers, which go on from those before."""
+        numbers = range(len(self._rows), len(self._rows) + len(rows))
+        self._rows += rows
+        self._draws += [random.Random(row.seed) for row in rows]
+        self._left += [row.max_tokens for row in rows]
+        self._live += [True] * len(rows)
+        self._arrived += numbers
+        return numbers
 
     def drop(self, row: int) -> None:
         """Draw nothing more for a row."""
@@ -133,69 +150,99 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self) -> list[Drawn]:
-        """One more token for each row that is alive; raises `ModelError` when the network gives no finite numbers."""
-        self._leave()
-        out = self._network(
-            input_ids=self._ids_BL,
-            attention_mask=self._mask_BL,
-            position_ids=self._positions_BL,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        self._cache = out.past_key_values
-        next_B, logprobs_BV = self._draw(out.logits[:, -1].float())
-        logprobs_B = logprobs_BV.gather(1, next_B[:, None])[:, 0]
-        drawn = []
-        for place, (token, logprob) in enumerate(zip(next_B.tolist(), logprobs_B.tolist(), strict=True)):
-            row = self._at[place]
+        """One more token for each row that is alive, or the first of those that joined; in the order of their numbers.
+
+        Raises `ModelError` when the network gives no finite numbers.
+        """
+        arrived, self._arrived = [row for row in self._arrived if self._live[row]], []
+        if arrived:
+            self._leave()
+            places = range(len(self._at), len(self._at) + len(arrived))
+            logits_BV = self._read(arrived)
+        else:
+            if self._crowded:
+                self._leave()
+            places = range(len(self._at))
+            logits_BV = self._batch.forward(self._network) if self._batch else torch.zeros(0, 0)
+        rows = [self._at[place] for place in places]
+        tokens_B, logprobs_BV = self._draw(rows, logits_BV.float())
+        if self._batch is not None:
+            self._batch.next_B[places.start : places.stop] = tokens_B
+        return sorted(self._drawn(rows, tokens_B, logprobs_BV), key=lambda each: each.row)
+
+    def _drawn(self, rows: Sequence[int], tokens_B: Tensor, logprobs_BV: Tensor) -> Iterator[Drawn]:
+        logprobs_B = logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
+        for place, (row, token, logprob) in enumerate(zip(rows, tokens_B.tolist(), logprobs_B.tolist(), strict=True)):
             if not self._live[row]:
                 continue
             ended = token in self._end_ids
-            likeliest = _likeliest(logprobs_BV[place], self._rows[row].likeliest)
-            drawn.append(Drawn(row, token, logprob, ended, likeliest))
             self._left[row] -= 1
             self._live[row] = not ended and self._left[row] > 0
-        self._ids_BL = next_B[:, None]
-        self._mask_BL = torch.cat([self._mask_BL, self._mask_BL.new_ones(len(self._at), 1)], dim=1)
-        self._positions_BL = self._positions_BL[:, -1:] + 1
-        return drawn
+            yield Drawn(row, token, logprob, ended, _likeliest(logprobs_BV[place], self._rows[row].likeliest))
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether half of the rows of a large batch have ended."""
+        return len(self._at) > max(_SMALL_BATCH, 2 * sum(self._live[row] for row in self._at) - 1)
 
     def _leave(self) -> None:
-        """Take the rows that have ended out of the batch once they are half of it."""
+        """Take the rows that have ended out of the batch."""
         kept = [place for place, row in enumerate(self._at) if self._live[row]]
-        if self._cache is None or len(kept) > len(self._at) // 2 or len(self._at) <= _SMALL_BATCH:
+        if self._batch is None or len(kept) == len(self._at):
             return
-        keep = torch.tensor(kept, device=self._ids_BL.device)
-        self._cache.reorder_cache(keep)  # selects rows; unlike batch_select_indices it knows convolution states
-        self._ids_BL, self._mask_BL = self._ids_BL[keep], self._mask_BL[keep]
-        self._positions_BL = self._positions_BL[keep]
         self._at = [self._at[place] for place in kept]
+        if kept:
+            self._batch.pick(torch.tensor(kept))
+        else:
+            self._batch = None
 
-    def _draw(self, logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, rows: Sequence[int]) -> Tensor:
+        """Read the prompts of rows that joined, each different prompt once; returns logits [B, V] of their first token.
+
+        Prompts of like length go together, all of them where batches cannot join.
+        """
+        places: dict[tuple[int, ...], list[int]] = {}
+        for row in rows:
+            places.setdefault(tuple(self._rows[row].ids), []).append(row)
+        parts, logits = [] if self._batch is None else [self._batch], []
+        prompts = list(places)
+        for lot in alike(prompts, self._batch_tokens) if self._joins else [prompts]:
+            batch, logits_BV = read(self._network, lot)
+            repeated_B = torch.tensor([at for at, ids in enumerate(lot) for _ in places[ids]])
+            batch.pick(repeated_B)
+            self._at += [row for ids in lot for row in places[ids]]
+            parts.append(batch)
+            logits.append(logits_BV[repeated_B.to(logits_BV.device)])
+        self._batch = RowBatch.joined(parts)
+        return torch.cat(logits)
+
+    def _draw(self, numbers: Sequence[int], logits_BV: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens [B], and the log-probabilities [B, V] of each row's temperature."""
-        rows = [self._rows[row] for row in self._at]
+        rows = [self._rows[row] for row in numbers]
         temperature_B = torch.tensor([row.temperature or 1.0 for row in rows], device=logits_BV.device)
         logprobs_BV = torch.log_softmax(logits_BV / temperature_B[:, None], dim=-1)
-        if logprobs_BV[:, 0].isnan().any():  # one number that is not finite makes its whole row so
+        if logprobs_BV[:, :1].isnan().any():  # one number that is not finite makes its whole row so
             raise ModelError("the network gave numbers that are not finite; check its weights, or use another dtype")
         next_B = logits_BV.argmax(-1)
         if any(row.temperature > 0 for row in rows):
-            chances_BV = logprobs_BV.exp().cpu()
+            chances_BV = logprobs_BV.exp()
             for place, row in enumerate(rows):
                 if row.top_p < 1:
                     chances_BV[place] = nucleus(chances_BV[place], row.top_p)
-            drawn_B = self._sample(chances_BV).to(next_B.device)
+            draws_B = [self._draws[number].random() for number in numbers]
+            drawn_B = inverse(chances_BV, torch.tensor(draws_B, dtype=torch.float64, device=logits_BV.device))
             greedy_B = torch.tensor([row.temperature == 0 for row in rows], device=next_B.device)
             next_B = torch.where(greedy_B, next_B, drawn_B)
         return next_B, logprobs_BV
 
-    def _sample(self, chances_BV: Tensor) -> Tensor:
-        """Tokens [B] drawn by their chances."""
-        if self._shared is not None:
-            return torch.multinomial(chances_BV, 1, generator=self._shared)[:, 0]
-        pairs = zip(chances_BV, self._at, strict=True)
-        return torch.cat([torch.multinomial(chances_V, 1, generator=self._own[row]) for chances_V, row in pairs])
+
+def inverse(chances_BV: Tensor, draws_B: Tensor) -> Tensor:
+    """Tokens [B] at which the sum of chances passes the draws in [0, 1), taken as shares of the whole sum."""
+    sums_BV = chances_BV.to(_EXACT.get(chances_BV.device.type, torch.float64)).cumsum(-1)
+    wanted_B1 = (draws_B.to(sums_BV.dtype) * sums_BV[:, -1])[:, None]
+    # Behind the last token with a chance there may be others without one, where rounding could lead.
+    last_B1 = (sums_BV < sums_BV[:, -1:]).sum(-1, keepdim=True)
+    return torch.searchsorted(sums_BV, wanted_B1, right=True).minimum(last_B1)[:, 0]
 
 
 def nucleus(chances_V: Tensor, top_p: float) -> Tensor:
@@ -210,23 +257,3 @@ def _likeliest(logprobs_V: Tensor, count: int) -> tuple[tuple[int, float], ...]:
         return ()
     values, ids = logprobs_V.topk(min(count, len(logprobs_V)))
     return tuple(zip(ids.tolist(), values.tolist(), strict=True))
-
-
-def _generator(seed: int | None) -> torch.Generator:
-    generator = torch.Generator(device="cpu")
-    if seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(seed)
-    return generator
-
-
-def _pad_left(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Ids [B, L] and mask [B, L], padded at the start."""
-    width = max(map(len, rows))
-    ids_BL = torch.zeros(len(rows), width, dtype=torch.long)
-    mask_BL = torch.zeros(len(rows), width, dtype=torch.long)
-    for at, ids in enumerate(rows):
-        ids_BL[at, width - len(ids) :] = torch.tensor(ids)
-        mask_BL[at, width - len(ids) :] = 1
-    return ids_BL.to(device), mask_BL.to(device)

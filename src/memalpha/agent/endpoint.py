@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,7 @@ import httpx
 
 from memalpha.agent.endpoint_reply import read_reply
 from memalpha.agent.model import Completion, Prompt, Sampling
+from memalpha.agent.stream import Futures, complete_all
 from memalpha.errors import ConfigError, ModelError
 
 _RETRIED_STATUSES = frozenset({408, 409, 429})
@@ -81,6 +82,8 @@ class EndpointModel:
         self._timeout_seconds = timeout_seconds
         self._retries = retries
         self._sleep = sleep
+        self.concurrency = concurrency
+        """Most requests in flight."""
         self._client = httpx.Client(
             transport=transport,
             timeout=timeout_seconds,
@@ -96,10 +99,16 @@ class EndpointModel:
 
     def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order; the first failure raises and drops what has not been sent."""
+        return complete_all(self.stream(), prompts, sampling)
+
+    def stream(self) -> Futures:
+        """Prompts that come and completions that go at any time; the first failure drops what has not been sent."""
+        return Futures(self._send)
+
+    def _send(self, prompt: Prompt, sampling: Sampling, key: int) -> Future[Completion]:
         if self._client.is_closed:
             raise ModelError(f"the model at {self._shown_url} has been closed; open a new one")
-        requests = [self._request(prompt, sampling, index) for index, prompt in enumerate(prompts)]
-        return list(self._pool.map(self._complete_one, requests))
+        return self._pool.submit(self._complete_one, self._request(prompt, sampling, key))
 
     def close(self) -> None:
         """End the threads and the connections."""

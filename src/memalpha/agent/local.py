@@ -21,8 +21,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from memalpha.agent.decoding import Decoder, Row, Sample
+from memalpha.agent.local_stream import LocalStream
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.parsing import strip_thinking
+from memalpha.agent.stream import complete_all
 from memalpha.agent.tokens import NANO_FOLDER, TokenCounter
 from memalpha.errors import ConfigError, ModelError
 
@@ -43,13 +45,13 @@ class LocalModel:
         tokenizer: PreTrainedTokenizerBase,
         *,
         name: str = "local",
-        batch_tokens: int = 48_000,
+        sample_tokens: int = 48_000,
     ) -> None:
-        """`batch_tokens` bounds prompt and completion tokens of one batch, padding included."""
+        """`sample_tokens` bounds the tokens of prompts and completions that are sampled at once, padding included."""
         self.network = network
         self.tokenizer = tokenizer
         self._name = name
-        self._batch_tokens = batch_tokens
+        self.sample_tokens = sample_tokens
         self.tokens_sampled = 0
         """Completion tokens so far, for throughput."""
 
@@ -125,24 +127,17 @@ class LocalModel:
         """The text of token ids, special tokens included."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
 
-    def start(self, rows: Sequence[Row], generator: torch.Generator | None = None) -> Decoder:
-        """A group of rows to be stepped through; their number and length is the caller's care."""
-        return Decoder(self.network, rows, self._end_ids, generator)
+    def start(self, rows: Sequence[Row]) -> Decoder:
+        """Rows to be stepped through; how many there are at once is the caller's care."""
+        return Decoder(self.network, rows, self._end_ids, batch_tokens=self.sample_tokens)
+
+    def stream(self) -> LocalStream:
+        """Prompts that come and completions that go at any time, sampled side by side."""
+        return LocalStream(self)
 
     def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order; with a seed, the same batch gives the same completions."""
-        encoded = [self.encode(prompt) for prompt in prompts]
-        order = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
-        generator = torch.Generator(device="cpu")
-        if sampling.seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(sampling.seed)
-        found: dict[int, Completion] = {}
-        for batch in self._batches(order, [len(ids) + sampling.max_tokens for ids in encoded]):
-            completions = self._complete_batch([encoded[at] for at in batch], sampling, generator)
-            found.update(zip(batch, completions, strict=True))
-        return [found[at] for at in range(len(prompts))]
+        return complete_all(self.stream(), prompts, sampling)
 
     def _template(self) -> str:
         template = self.tokenizer.chat_template
@@ -150,30 +145,9 @@ class LocalModel:
             raise ConfigError(f"the tokenizer of {self._name} has no chat template; use a model that was made for chat")
         return template
 
-    def _batches(self, order: list[int], tokens: list[int]) -> list[list[int]]:
-        """Places in the call, the longest first, in batches of bounded size."""
-        batches: list[list[int]] = []
-        for at in reversed(order):
-            width = tokens[batches[-1][0]] if batches else 0
-            if not batches or (len(batches[-1]) + 1) * width > self._batch_tokens:
-                batches.append([])
-            batches[-1].append(at)
-        return batches
-
-    def _complete_batch(
-        self, prompts: list[list[int]], sampling: Sampling, generator: torch.Generator
-    ) -> list[Completion]:
-        rows = [Row(ids=ids, max_tokens=sampling.max_tokens, temperature=sampling.temperature) for ids in prompts]
-        samples = [Sample(self.decode, sampling.stop) for _ in rows]
-        decoder = self.start(rows, generator)
-        while decoder.alive:
-            for drawn in decoder.step():
-                if samples[drawn.row].take(drawn):
-                    decoder.drop(drawn.row)
-        self.tokens_sampled += sum(len(sample.drawn) for sample in samples)
-        return [self._completion(ids, sample) for ids, sample in zip(prompts, samples, strict=True)]
-
-    def _completion(self, prompt_ids: list[int], sample: Sample) -> Completion:
+    def completion(self, prompt_ids: Sequence[int], sample: Sample) -> Completion:
+        """What a row came to."""
+        self.tokens_sampled += len(sample.drawn)
         decoded = sample.finish()
         text, closed = strip_thinking(decoded)
         return Completion(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,29 +92,35 @@ def spoken_by_user(question: str) -> str:
 
 
 class AnswerCache:
-    """Answers by question and shown entries: a question is asked again only when what it would be shown has changed."""
+    """Answers by question and shown entries: a question is asked again only when what it would be shown has changed.
+
+    May be used from several threads.
+    """
 
     def __init__(self, limit: int = 200_000) -> None:
         """Drop everything once `limit` answers are held."""
         self._limit = limit
         self._answers: dict[tuple[str, Shown], str] = {}
+        self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
 
     def get(self, question: str, shown: Shown) -> str | None:
         """The answer given before, if any."""
-        answer = self._answers.get((question, shown))
-        if answer is None:
-            self.misses += 1
-        else:
-            self.hits += 1
-        return answer
+        with self._lock:
+            answer = self._answers.get((question, shown))
+            if answer is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+            return answer
 
     def put(self, question: str, shown: Shown, answer: str) -> None:
         """Keep an answer."""
-        if len(self._answers) >= self._limit:
-            self._answers.clear()
-        self._answers[question, shown] = answer
+        with self._lock:
+            if len(self._answers) >= self._limit:
+                self._answers.clear()
+            self._answers[question, shown] = answer
 
 
 class ExtractiveReader:
@@ -210,6 +217,11 @@ class ModelReader:
         self.selector = selector or BestEntries(k)
         self.sampling = sampling or Sampling(max_tokens=64)
         self.cache = AnswerCache()
+
+    @property
+    def concurrency(self) -> int:
+        """From how many threads at once it may be asked; 0 for a model that is not made for it."""
+        return int(getattr(self.model, "concurrency", 0))
 
     def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
         """One answer for each question; only those are asked whose shown entries changed. Raises `ModelError`."""

@@ -51,6 +51,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a model is asked for one chunk."""
+
+    view: View
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriterConfig:
     """What a writer is shown and how much it may write."""
 
@@ -79,13 +87,17 @@ class Writer:
 
     def write_batch(self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None) -> list[Step]:
         """The same for several banks at once, in one batch of the model; every bank must be another one."""
-        views = [self.view(bank, chunk) for bank, chunk, _ in work]
-        prompts = [self.prompt(bank, view, chunk) for (bank, chunk, _), view in zip(work, views, strict=True)]
-        completions = self.model.complete(prompts, sampling or self.config.sampling)
+        asked = [self.ask(bank, chunk) for bank, chunk, _ in work]
+        completions = self.model.complete([each.prompt for each in asked], sampling or self.config.sampling)
         return [
-            self.step(bank, chunk, index, view=view, prompt=prompt, completion=completion)
-            for (bank, chunk, index), view, prompt, completion in zip(work, views, prompts, completions, strict=True)
+            self.step(bank, chunk, index, asked=each, completion=completion)
+            for (bank, chunk, index), each, completion in zip(work, asked, completions, strict=True)
         ]
+
+    def ask(self, bank: Bank, chunk: Chunk) -> Asked:
+        """What the model is asked for one chunk, with its memory as it stands."""
+        view = self.view(bank, chunk)
+        return Asked(view=view, prompt=self.prompt(bank, view, chunk))
 
     def view(self, bank: Bank, chunk: Chunk) -> View:
         """What the model is shown of its memory for one chunk."""
@@ -99,7 +111,7 @@ class Writer:
             return Prompt(messages=(Message(role=Role.USER, content=text),))
         return chat_prompt(bank, view, chunk, self.config.budget, self.config.focus)
 
-    def step(self, bank: Bank, chunk: Chunk, index: int, *, view: View, prompt: Prompt, completion: Completion) -> Step:
+    def step(self, bank: Bank, chunk: Chunk, index: int, *, asked: Asked, completion: Completion) -> Step:
         """Apply the calls of one completion, in order; then what the layout records by itself is kept."""
         calls = read_reply(bank, completion)
         source = Source(chunk=chunk, index=index)
@@ -110,8 +122,8 @@ class Writer:
         record(bank, source)
         return Step(
             index=index,
-            view=view,
-            prompt=prompt,
+            view=asked.view,
+            prompt=asked.prompt,
             completion=completion,
             calls=calls,
             results=results,
