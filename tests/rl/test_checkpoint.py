@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from memalpha.agent.local import load_local
 from memalpha.errors import CheckpointError, OutputError
 from memalpha.rl import checkpoint
-from memalpha.rl.checkpoint import RunFolder, save_policy
+from memalpha.rl.checkpoint import RunFolder, open_policy
 from memalpha.rl.config import EngineConfig, OptimConfig, Precision, TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Row
@@ -74,7 +74,9 @@ def state_of(learner: Learner) -> list[Any]:
 
 
 def resumed(run: RunFolder, step: int) -> Learner:
-    made = Learner(run.load_policy(step), OptimConfig(minibatches=1), engine=EngineConfig(precision=Precision.FP32))
+    made = Learner(
+        run.load_policy(step, CONFIG), OptimConfig(minibatches=1), engine=EngineConfig(precision=Precision.FP32)
+    )
     run.restore(made, step)
     return made
 
@@ -120,7 +122,7 @@ def test_saving_a_step_again_replaces_it(run: RunFolder, learner: Learner) -> No
     assert state_of(resumed(run, 2)) == state_of(learner)
 
 
-@pytest.mark.parametrize("place", ["save_policy", "torch.save", "_checksums", "sync", "Path.replace"])
+@pytest.mark.parametrize("place", ["Learner.save", "torch.save", "_checksums", "sync", "Path.replace"])
 def test_a_save_that_dies_leaves_the_checkpoint_before_it(
     run: RunFolder, learner: Learner, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -141,6 +143,37 @@ def test_a_save_that_dies_leaves_the_checkpoint_before_it(
     run.save(learner, 10)
     assert names(run.path / "checkpoints") == ["step-000005", "step-000010"]
     assert state_of(resumed(run, 10)) == state_of(learner)
+
+
+def low_rank_learner(config: TrainConfig) -> Learner:
+    made = Learner(open_policy(config, config.run.model), config.optim, engine=config.engine)
+    for value in made.low_rank.parameters() if made.low_rank else []:
+        torch.nn.init.normal_(value, generator=torch.Generator().manual_seed(3))
+    made.update([ROW], seed=0)
+    return made
+
+
+def test_low_rank_matrices_are_saved_alone_and_go_on_to_the_last_bit(tiny_policy: Path, tmp_path: Path) -> None:
+    config = replace(
+        CONFIG,
+        run=replace(CONFIG.run, model=str(tiny_policy)),
+        optim=OptimConfig(minibatches=1, lora_rank=4),
+        engine=EngineConfig(precision=Precision.FP32, weights=Precision.BF16),
+    )
+    run, learner = RunFolder(path=tmp_path / "run"), low_rank_learner(config)
+    run.open(config)
+    run.save(learner, 3)
+    assert names(run.folder(3)) == ["checksums.json", "low_rank.safetensors", "optimiser.pt", "state.json"]
+    again = Learner(run.load_policy(3, config), config.optim, engine=config.engine)
+    run.restore(again, 3)
+    for each in (learner, again):
+        each.update([ROW], seed=1)
+    for one, other in zip(learner.model.network.parameters(), again.model.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert again.updates == 2
+    other = replace(config, optim=replace(config.optim, lora_rank=8))
+    with pytest.raises(CheckpointError, match=r"low-rank matrices that do not fit .* optim\.lora_rank"):
+        run.restore(low_rank_learner(other), 3)
 
 
 def test_older_checkpoints_go_only_once_the_new_one_is_whole(
@@ -223,7 +256,7 @@ def test_damage_is_named_with_its_folder_and_its_mend(
 ) -> None:
     damage(damaged.folder(10) / name)
     with pytest.raises(CheckpointError) as caught:
-        damaged.load_policy(10)
+        damaged.load_policy(10, CONFIG)
     message = str(caught.value)
     assert message.startswith(f"the checkpoint {damaged.folder(10)} is damaged (")
     assert message.endswith(
@@ -244,7 +277,7 @@ def test_the_mend_of_damage_works(damaged: RunFolder) -> None:
 def test_checksums_of_another_shape_are_damage(damaged: RunFolder, sums: str) -> None:
     (damaged.folder(5) / "checksums.json").write_text(sums)
     with pytest.raises(CheckpointError, match="is damaged"):
-        damaged.load_policy(5)
+        damaged.load_policy(5, CONFIG)
 
 
 def test_a_policy_that_was_never_whole_is_damage(damaged: RunFolder) -> None:
@@ -253,7 +286,7 @@ def test_a_policy_that_was_never_whole_is_damage(damaged: RunFolder) -> None:
     sums = checkpoint._checksums(damaged.folder(5))
     (damaged.folder(5) / "checksums.json").write_text(json.dumps(sums))
     with pytest.raises(CheckpointError, match=r"is damaged \(ModelError: no model could be loaded"):
-        damaged.load_policy(5)
+        damaged.load_policy(5, CONFIG)
 
 
 @pytest.mark.parametrize("damage", [cut, garble, empty, remove])
@@ -386,7 +419,7 @@ def no_space_in_safetensors(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("fails", [no_space, no_space_in_safetensors])
-@pytest.mark.parametrize("place", ["save_policy", "torch.save", "sync", "Path.replace"])
+@pytest.mark.parametrize("place", ["Learner.save", "torch.save", "sync", "Path.replace"])
 def test_a_full_disk_while_saving_loses_nothing(
     run: RunFolder, learner: Learner, monkeypatch: pytest.MonkeyPatch, place: str, fails: Callable[..., None]
 ) -> None:
@@ -417,7 +450,7 @@ def test_whatever_a_library_raises_for_a_write_that_fails_is_one_error(
     tmp_path: Path, run: RunFolder, learner: Learner, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     if what == "optimiser":  # the weights are larger than the limit as well
-        monkeypatch.setattr(checkpoint, "save_policy", lambda model, folder: None)
+        monkeypatch.setattr(Learner, "save", lambda learner, folder: None)
     if what == "tokenizer":
         monkeypatch.setattr(learner.model.network, "save_pretrained", lambda folder: folder.mkdir())
     with largest_file(20_000), pytest.raises(OutputError, match=r"could not be written \(File too large\)"):
@@ -473,6 +506,6 @@ def test_a_path_that_cannot_be_written_is_told_from_a_full_disk(tmp_path: Path) 
 
 
 def test_a_policy_is_saved_as_float32_with_its_template(tmp_path: Path, learner: Learner) -> None:
-    save_policy(learner.model, tmp_path / "policy")
+    learner.save(tmp_path / "policy")
     assert json.loads((tmp_path / "policy" / "config.json").read_text())["dtype"] == "float32"
     assert (tmp_path / "policy" / "chat_template.jinja").is_file()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.model import Completion, Prompt, Sampling
-from memalpha.errors import ConfigError, TrainingError
+from memalpha.errors import ConfigError, ModelError, TrainingError
 from memalpha.records import Message, Role
 from memalpha.rl.batch import micro_batches
 from memalpha.rl.config import EngineConfig, OptimConfig, Precision
@@ -92,7 +92,7 @@ def test_log_probabilities_are_those_recorded_when_sampling(model: LocalModel, t
 
 def test_a_policy_of_garbage_gives_the_same_log_probabilities(tiny_policy: Path) -> None:
     model = load_local(tiny_policy)
-    (batch,) = micro_batches(as_rows(sampled(model)), token_budget=100_000)
+    (batch,) = micro_batches(as_rows(sampled(model)), token_budget=100_000, padding=1.0)
     with torch.no_grad():
         got_NC = sampled_logprobs(model.network, batch, Precision.FP32)
     torch.testing.assert_close(got_NC, batch.logprobs_NC, rtol=0.0, atol=1e-5)
@@ -100,7 +100,7 @@ def test_a_policy_of_garbage_gives_the_same_log_probabilities(tiny_policy: Path)
 
 
 def test_bfloat16_is_near(model: LocalModel) -> None:
-    (batch,) = micro_batches(as_rows(sampled(model)), token_budget=100_000)
+    (batch,) = micro_batches(as_rows(sampled(model)), token_budget=100_000, padding=1.0)
     with torch.no_grad():
         got_NC = sampled_logprobs(model.network, batch, Precision.BF16)
     assert got_NC.dtype is torch.float32
@@ -117,6 +117,103 @@ def test_the_first_update_is_on_policy(model: LocalModel) -> None:
         # With ratio 1 a token's loss is minus its advantage; even rows have advantage 1, odd ones -1.
         signed = sum((-1.0) ** n * len(row.token_ids) for n, row in enumerate(rows))
         assert metrics["loss"] == pytest.approx(-signed / sum(len(row.token_ids) for row in rows), abs=1e-5)
+
+
+# Sampler and trainer.
+
+
+def test_the_mismatch_is_the_mean_difference_in_nats(model: LocalModel) -> None:
+    rows = as_rows(sampled(model))
+    assert learner_of(model, ONE_UPDATE).update(rows, seed=0)["mismatch_nats"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("cap", [0.0, 2.0])
+def test_a_mismatch_is_seen_whether_or_not_it_is_made_up_for(model: LocalModel, cap: float) -> None:
+    rows = [replace(row, logprobs=tuple(each - 0.25 for each in row.logprobs)) for row in as_rows(sampled(model))]
+    metrics = learner_of(model, replace(ONE_UPDATE, importance_cap=cap)).update(rows, seed=0)
+    assert metrics["mismatch_nats"] == pytest.approx(0.25, abs=1e-5)
+    # Made up for, the trainer's own log-probabilities are what the first ratio is taken to.
+    assert metrics["ratio_max"] == pytest.approx(1.0 if cap else math.exp(0.25), abs=1e-5)
+
+
+def test_rows_as_if_the_trainer_had_sampled_them_by_hand(model: LocalModel) -> None:
+    (row,) = as_rows(sampled(model, count=1))[:1]
+    count = len(row.token_ids)
+    shifts = [math.log(4.0), -math.log(2.0), *[0.0] * (count - 2)][:count]
+    told = replace(row, logprobs=tuple(own - shift for own, shift in zip(row.logprobs, shifts, strict=True)))
+    learner = learner_of(model, replace(ONE_UPDATE, importance_cap=2.0))
+    (corrected,) = learner.corrected([told])
+    assert corrected.logprobs == pytest.approx(row.logprobs, abs=1e-5)
+    # Four times as likely under the trainer counts the cap, half as likely a half, the rest one.
+    assert corrected.token_advantages == pytest.approx([2.0, 0.5, *[1.0] * (count - 2)][:count], abs=1e-4)
+
+
+# Memory.
+
+
+def test_activations_that_are_computed_again_give_the_same_update(model: LocalModel) -> None:
+    rows, updated = as_rows(sampled(model)), []
+    for again in (False, True):
+        twin = LocalModel(copy.deepcopy(model.network), model.tokenizer)
+        engine = EngineConfig(precision=Precision.FP32, gradient_checkpointing=again)
+        learner = Learner(twin, ONE_UPDATE, engine=engine)
+        learner.update(rows, seed=0)
+        updated.append((weights_of(twin), twin))
+    for name, value in updated[0][0].items():
+        torch.testing.assert_close(updated[1][0][name], value, rtol=0.0, atol=1e-6)
+    # And sampling goes on with a cache, in evaluation mode.
+    assert not any(each.training for each in updated[1][1].network.modules())
+    assert [each.token_ids for each in sampled(updated[1][1])] == [each.token_ids for each in sampled(updated[0][1])]
+
+
+def test_memory_that_runs_out_says_what_to_lower_and_moves_no_weight(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    learner, before = learner_of(model, budget=123), weights_of(model)
+    rows = as_rows(sampled(model))
+    monkeypatch.setattr("memalpha.rl.learner.sampled_logprobs", full)
+    with pytest.raises(
+        ModelError,
+        match=r"memory ran out while learning \(CUDA .*GiB\); lower engine\.micro_batch_tokens, now 123, .*resumes",
+    ):
+        learner.update(rows, seed=0)
+    assert_untouched(model, before)
+
+
+@pytest.mark.parametrize("weights", [torch.float32, torch.bfloat16])
+def test_low_rank_matrices_learn_and_the_reference_is_the_network_without_them(
+    model: LocalModel, weights: torch.dtype
+) -> None:
+    twin = LocalModel(copy.deepcopy(model.network).to(weights), model.tokenizer)
+    rows = as_rows(sampled(twin), lambda n: 1.0)
+    learner = learner_of(twin, replace(ONE_UPDATE, lora_rank=4, kl=0.5, rate=0.05))
+    frozen = {name: each.clone() for name, each in twin.network.named_parameters() if not each.requires_grad}
+    first = learner.update(rows, seed=0)
+    second = learner.update(rows, seed=0)
+    assert second["loss"] < first["loss"] or second["approx_kl"] > 0
+    assert all(torch.equal(each, frozen[name]) for name, each in twin.network.named_parameters() if name in frozen)
+    batch = micro_batches(rows, token_budget=100_000)[0]
+    torch.testing.assert_close(
+        learner._reference_logprobs(batch), batch.logprobs_NC, rtol=0.0, atol=1e-5 if weights is torch.float32 else 0.2
+    )
+    with torch.no_grad():
+        now = learner._logprobs(twin.network, batch)
+    assert float((now - batch.logprobs_NC).abs().max()) > 0.01
+
+
+def test_a_policy_with_low_rank_matrices_is_saved_as_one_network(model: LocalModel, tmp_path: Path) -> None:
+    twin = LocalModel(copy.deepcopy(model.network), model.tokenizer)
+    learner = learner_of(twin, replace(ONE_UPDATE, lora_rank=4, rate=0.05))
+    rows = as_rows(sampled(twin))
+    for seed in range(3):
+        learner.update(rows, seed=seed)
+    learner.save(tmp_path / "policy")
+    again = load_local(tmp_path / "policy")
+    assert logprobs_of(again, rows) == [pytest.approx(each, abs=1e-4) for each in logprobs_of(twin, rows)]
+    assert logprobs_of(again, rows) != [pytest.approx(each, abs=1e-3) for each in logprobs_of(model, rows)]
 
 
 # Updates.
@@ -203,7 +300,7 @@ def test_the_order_is_a_function_of_the_seed(model: LocalModel, monkeypatch: pyt
 
     def once(part: list[Row]) -> dict[str, float]:
         orders[-1] += [rows.index(row) for row in part]
-        return {"approx_kl": 0.0, "ratio_max": 1.0}
+        return {"approx_kl": 0.0, "ratio_max": 1.0, "distance": 0.0}
 
     monkeypatch.setattr(learner, "_update_once", once)
     for seed in (5, 5, 6):
@@ -217,9 +314,15 @@ def test_metrics_of_several_updates_are_means_and_the_ratio_is_the_largest(
 ) -> None:
     rows = as_rows(sampled(model, count=2))
     learner = learner_of(model, replace(ONE_UPDATE, minibatches=2))
-    found = iter([{"approx_kl": 0.0, "ratio_max": 1.5}, {"approx_kl": 0.01, "ratio_max": 1.1}])
+    found = iter(
+        [
+            {"approx_kl": 0.0, "ratio_max": 1.5, "distance": 0.02},
+            {"approx_kl": 0.01, "ratio_max": 1.1, "distance": 0.4},
+        ]
+    )
     monkeypatch.setattr(learner, "_update_once", lambda part: next(found))
-    assert learner.update(rows, seed=0) == {"approx_kl": 0.005, "ratio_max": 1.5}
+    # The mismatch is what the first update found, before any weight had moved.
+    assert learner.update(rows, seed=0) == {"approx_kl": 0.005, "ratio_max": 1.5, "mismatch_nats": 0.02}
 
 
 def test_the_rate_warms_up(model: LocalModel) -> None:
@@ -244,7 +347,9 @@ def test_updates_stop_once_the_policy_is_far_from_the_one_that_sampled(
 ) -> None:
     learner = learner_of(model, replace(ONE_UPDATE, minibatches=4))
     drifts = iter([0.0, STOP_KL - 0.001, STOP_KL + 0.001, 0.0])
-    monkeypatch.setattr(learner, "_update_once", lambda part: {"approx_kl": next(drifts), "ratio_max": 1.0})
+    monkeypatch.setattr(
+        learner, "_update_once", lambda part: {"approx_kl": next(drifts), "ratio_max": 1.0, "distance": 0.0}
+    )
     metrics = learner.update(as_rows(sampled(model, count=8)), seed=0)
     assert next(drifts) == 0.0  # the fourth was never made
     assert metrics["approx_kl"] == pytest.approx(2 * STOP_KL / 3)

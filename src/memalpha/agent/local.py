@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from memalpha.agent.decoding import Decoder, Row, Sample
+from memalpha.agent.device import memory_limit, open_device
 from memalpha.agent.local_stream import LocalStream
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.parsing import strip_thinking
@@ -186,7 +187,9 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32") -> LocalModel:
+def load_local(
+    name: str | Path, *, device: str = "cpu", dtype: str = "float32", sample_tokens: int = 48_000
+) -> LocalModel:
     """A model by shipped name ("nano", "nano-warm"), by folder or by hub name.
 
     Raises `ConfigError` for a device that is not there, and `ModelError` for a folder that is no model or is damaged.
@@ -194,8 +197,7 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
     where = SHIPPED.get(str(name), name)
     if _means_a_folder(Path(where)) and not Path(where).is_dir():
         raise ModelError(f"the folder {where} is not there; {_EXPECTED}")
-    if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f'device "{device}" was asked for, but torch sees no GPU; use device = "cpu"')
+    place = open_device(device)
     _hush()
     try:
         tokenizer = AutoTokenizer.from_pretrained(where)
@@ -206,8 +208,9 @@ def load_local(name: str | Path, *, device: str = "cpu", dtype: str = "float32")
     network, report = loaded
     if report["missing_keys"]:  # transformers would go on with random numbers in their place
         raise ModelError(f"the weights of {where} lack {min(report['missing_keys'])}; {_EXPECTED}")
-    network.to(device).eval()
-    return LocalModel(network, tokenizer, name=str(name))
+    with memory_limit("loading the model", 'take a smaller one, or engine.weights = "bf16" with optim.lora_rank'):
+        network.to(place).eval()
+    return LocalModel(network, tokenizer, name=str(name), sample_tokens=sample_tokens)
 
 
 def _means_a_folder(path: Path) -> bool:

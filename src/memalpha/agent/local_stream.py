@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memalpha.agent.decoding import Decoder, Row, Sample
+from memalpha.agent.device import memory_limit
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.stream import row_seed
 
@@ -58,7 +59,9 @@ class LocalStream:
         while not found and (self._waiting or self._running):
             self._join()
             decoder = self._decoder
-            for drawn in decoder.step() if decoder else ():
+            with memory_limit("sampling", f"lower engine.sample_tokens, now {self._model.sample_tokens}"):
+                step = decoder.step() if decoder else []
+            for drawn in step:
                 asked = self._running[drawn.row]
                 stopped = asked.sample.take(drawn)
                 if stopped or drawn.ended or len(asked.sample.drawn) == asked.row.max_tokens:

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from memalpha.rl.rollout import Row
 
+PADDING = 0.05
+"""Most of the places of a micro-batch that may hold no token."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroBatch:
@@ -37,17 +40,22 @@ class MicroBatch:
     groups_N: Tensor
 
 
-def micro_batches(rows: Sequence[Row], *, token_budget: int) -> list[MicroBatch]:
+def micro_batches(rows: Sequence[Row], *, token_budget: int, padding: float = PADDING) -> list[MicroBatch]:
     """All rows once, longest first; a micro-batch holds at most `token_budget` tokens, padding included.
 
-    A row longer than the budget is a micro-batch of its own.
+    At most `padding` of its places hold no token, so that rows of unlike length do not go together. A row longer than
+    the budget is a micro-batch of its own.
     """
-    order = sorted(range(len(rows)), key=lambda at: (-_length(rows[at]), at))
     parts: list[list[int]] = []
-    for at in order:
-        if not parts or (len(parts[-1]) + 1) * _length(rows[parts[-1][0]]) > token_budget:
+    held = 0
+    for at in sorted(range(len(rows)), key=lambda at: (-_length(rows[at]), at)):
+        length = _length(rows[at])
+        places = (len(parts[-1]) + 1) * _length(rows[parts[-1][0]]) if parts else 0
+        if not parts or places > token_budget or places - held - length > padding * places:
             parts.append([])
+            held = 0
         parts[-1].append(at)
+        held += length
     return [_pack(rows, part) for part in parts]
 
 

@@ -2,8 +2,8 @@
 
     run.json                    the configuration, fixed at the start of the run
     metrics.jsonl               one line a step
-    checkpoints/step-000010/    policy/ (a model folder), optimiser.pt, state.json, checksums.json
-    policy/                     the model after the last step
+    checkpoints/step-000010/    policy/ (or low_rank.safetensors), optimiser.pt, state.json, checksums.json
+    policy/                     the model after the last step, a folder that transformers reads
 
 A process killed while writing leaves a folder whose name starts with "writing-", which nothing reads.
 """
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.errors import CheckpointError, ConfigError, ModelError
-from memalpha.rl.config import TrainConfig
+from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.config_file import from_tables, to_tables
 from memalpha.rl.learner import Learner
 from memalpha.writing import replace_file, sync, write_whole, writing
@@ -30,6 +31,8 @@ from memalpha.writing import replace_file, sync, write_whole, writing
 KEPT = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
 CHECKSUMS = "checksums.json"
+LOW_RANK = "low_rank.safetensors"
+"""In place of a policy, where only low-rank matrices are trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,10 @@ class RunFolder:
         with writing(draft):
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            save_policy(learner.model, draft / "policy")
+            if learner.low_rank is None:
+                learner.save(draft / "policy")
+            else:
+                save_file(learner.low_rank.state(), draft / LOW_RANK)
             # Through an open file, since torch's own writer hides why it failed.
             with (draft / "optimiser.pt").open("wb") as out:
                 torch.save(learner.optimiser.state_dict(), out)
@@ -95,15 +101,18 @@ class RunFolder:
         """Where the checkpoint of a step lies."""
         return self.path / "checkpoints" / f"step-{step:06d}"
 
-    def load_policy(self, step: int, *, device: str = "cpu") -> LocalModel:
-        """The policy of a checkpoint, all of whose files are as they were written; raises `CheckpointError`."""
+    def load_policy(self, step: int, config: TrainConfig) -> LocalModel:
+        """The policy of a checkpoint, all of whose files are as they were written; raises `CheckpointError`.
+
+        With low-rank matrices it is the model that the run began with, and `restore` puts them back.
+        """
         folder = self.folder(step)
         try:
             written = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
             if written != (found := _checksums(folder)):
                 wrong = sorted(name for name in {*written, *found} if written.get(name) != found.get(name))
                 raise ValueError(f"{wrong[0]} is not as it was written")
-            return load_local(folder / "policy", device=device)
+            return open_policy(config, config.run.model if (folder / LOW_RANK).exists() else folder / "policy")
         except (OSError, ValueError, TypeError, AttributeError, ModelError) as error:
             raise _damaged(folder, error) from error
 
@@ -112,6 +121,8 @@ class RunFolder:
         folder = self.folder(step)
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            if learner.low_rank is not None:
+                learner.low_rank.load(load_file(folder / LOW_RANK))
             learner.optimiser.load_state_dict(torch.load(folder / "optimiser.pt", weights_only=True))
             learner.updates = int(state["updates"])
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, pickle.PickleError) as error:
@@ -148,10 +159,11 @@ class RunFolder:
         return sorted(int(name) for name in names if name.isdecimal())
 
 
-def save_policy(model: LocalModel, folder: Path) -> None:
-    """Write network and tokenizer as a model folder that `load_local` and transformers read."""
-    model.network.save_pretrained(folder)
-    model.tokenizer.save_pretrained(folder)
+def open_policy(config: TrainConfig, where: str | Path) -> LocalModel:
+    """The model `where` names, on the device and in the format that the configuration names."""
+    engine = config.engine
+    dtype = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[engine.weights]
+    return load_local(where, device=engine.device, dtype=dtype, sample_tokens=engine.sample_tokens)
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers.modeling_layers import GradientCheckpointingLayer
 
+from memalpha.agent.device import memory_limit
 from memalpha.agent.local import LocalModel
 from memalpha.errors import ConfigError, TrainingError
 from memalpha.rl.batch import MicroBatch, micro_batches, padding_share
 from memalpha.rl.config import EngineConfig, OptimConfig, Precision
-from memalpha.rl.loss import LossOutput, denominators, policy_loss
+from memalpha.rl.loss import LossOutput, denominators, policy_loss, truncated_weights
+from memalpha.rl.low_rank import LowRank
 from memalpha.rl.objective import LossConfig
 from memalpha.rl.rollout import Row
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
+_MENDS = ", or set engine.gradient_checkpointing=true or optim.lora_rank, and start the run again: it resumes"
 STOP_KL = 0.08
 """Nats a token: a policy this far from the one that sampled learns no more from the same rows (PPO's early stop)."""
 
@@ -59,9 +66,15 @@ class Learner:
         # round: in memory of its own a policy that was saved and loaded again goes on to the last digit.
         for parameter in model.network.parameters():
             parameter.data = parameter.data.clone()
-        self.optimiser = torch.optim.AdamW(
-            model.network.parameters(), lr=optim.rate, betas=(0.9, 0.99), weight_decay=0.0
-        )
+        self.low_rank = LowRank(model.network, optim.lora_rank) if optim.lora_rank else None
+        self._trained = self.low_rank.parameters() if self.low_rank else list(model.network.parameters())
+        self.optimiser = torch.optim.AdamW(self._trained, lr=optim.rate, betas=(0.9, 0.99), weight_decay=0.0)
+        if self.engine.gradient_checkpointing:
+            # The newer of the two names, where transformers has it.
+            enable = getattr(
+                model.network, "activation_checkpointing_enable", model.network.gradient_checkpointing_enable
+            )
+            enable({"use_reentrant": False})
         self._loss = LossConfig(
             kind=optim.loss,
             aggregation=optim.aggregation,
@@ -69,8 +82,9 @@ class Learner:
             clip_high=optim.clip_high,
             kl_weight=optim.kl,
         )
-        frozen = (reference or model).network
-        self._reference = copy.deepcopy(frozen).requires_grad_(False) if optim.kl > 0 else None
+        # With low-rank matrices the initial policy is the network without them.
+        apart = optim.kl > 0 and self.low_rank is None
+        self._reference = copy.deepcopy((reference or model).network).requires_grad_(False) if apart else None
 
     def update(self, rows: Sequence[Row], *, seed: int, progress: float = 0.0) -> dict[str, float]:
         """At most `optim.minibatches` optimiser updates over the rows; raises `TrainingError` at what is not finite.
@@ -84,13 +98,44 @@ class Learner:
         random.Random(seed).shuffle(order)
         parts = [order[at :: self.optim.minibatches] for at in range(self.optim.minibatches)]
         metrics: list[dict[str, float]] = []
-        for part in parts:
-            if part:
-                metrics.append(self._update_once([rows[at] for at in part]))
-                if metrics[-1]["approx_kl"] > STOP_KL:
-                    break
+        with memory_limit("learning", f"lower engine.micro_batch_tokens, now {self.engine.micro_batch_tokens}{_MENDS}"):
+            told = self.corrected(rows) if self.optim.importance_cap else rows
+            for part in parts:
+                if part:
+                    metrics.append(self._update_once([told[at] for at in part]))
+                    if metrics[-1]["approx_kl"] > STOP_KL:
+                        break
         means = {name: sum(each[name] for each in metrics) / len(metrics) for name in metrics[0]}
-        return means | {"ratio_max": max(each["ratio_max"] for each in metrics)}
+        # Before the first update moves a weight, nothing but the way of computing tells trainer and sampler apart.
+        mismatch = _distance(rows, told) if self.optim.importance_cap else metrics[0]["distance"]
+        del means["distance"]
+        return means | {"ratio_max": max(each["ratio_max"] for each in metrics), "mismatch_nats": mismatch}
+
+    def save(self, folder: Path) -> None:
+        """Write the policy as a model folder, low-rank matrices added to the weights."""
+        if self.low_rank is None:
+            self.model.network.save_pretrained(folder)
+        else:
+            with self.low_rank.merged():
+                self.model.network.save_pretrained(folder, state_dict=dict(self.low_rank.weights()))
+        self.model.tokenizer.save_pretrained(folder)
+
+    def corrected(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows as if the trainer had sampled them: its own log-probabilities, and advantages that make up for it.
+
+        Each token's advantage counts by `truncated_weights`, cut at `optim.importance_cap`.
+        """
+        found: dict[int, Row] = {}
+        for batch in micro_batches(rows, token_budget=self.engine.micro_batch_tokens):
+            with torch.no_grad():
+                trainer_NC = self._logprobs(self.model.network, batch).cpu()
+            weights_NC = truncated_weights(trainer_NC, batch.logprobs_NC, cap=self.optim.importance_cap)
+            advantages_NC = weights_NC * batch.advantages_NC
+            for n, at in enumerate(batch.rows):
+                sampled = slice(len(rows[at].token_ids))
+                logprobs, advantages = trainer_NC[n, sampled].tolist(), advantages_NC[n, sampled].tolist()
+                found[at] = replace(rows[at], logprobs=tuple(logprobs), token_advantages=tuple(advantages))
+        return [found[at] for at in range(len(rows))]
 
     def _update_once(self, rows: Sequence[Row]) -> dict[str, float]:
         batches = micro_batches(rows, token_budget=self.engine.micro_batch_tokens)
@@ -105,7 +150,7 @@ class Learner:
             output = self._loss_of(batch, divisors_N)
             torch.autograd.backward(output.loss)
             outputs.append(output)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), GRADIENT_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, GRADIENT_NORM)
         if not torch.isfinite(norm):
             self.optimiser.zero_grad()
             raise TrainingError(
@@ -120,6 +165,7 @@ class Learner:
             "loss": sum(float(each.loss.detach()) for each in outputs),
             "clip_share": sum(float(each.clip_share) for each in outputs),
             "approx_kl": sum(float(each.approx_kl) for each in outputs),
+            "distance": sum(float(each.distance) for each in outputs),
             "ratio_max": max(float(each.ratio_max) for each in outputs),
             "gradient_norm": float(norm),
             "padding_share": padding_share(batches),
@@ -127,20 +173,47 @@ class Learner:
 
     def _loss_of(self, batch: MicroBatch, divisors_N: Tensor) -> LossOutput:
         device = self.model.network.device
-        logprobs_NC = sampled_logprobs(self.model.network, batch, self.engine.precision, self.temperature)
-        reference_NC = None
-        if self._reference is not None:
-            with torch.no_grad():
-                reference_NC = sampled_logprobs(self._reference, batch, self.engine.precision, self.temperature)
+        with _checkpointing(self.model.network):
+            logprobs_NC = self._logprobs(self.model.network, batch)
         return policy_loss(
             logprobs_NC,
             batch.logprobs_NC.to(device),
             batch.advantages_NC.to(device),
             batch.mask_NC.to(device),
             config=self._loss,
-            reference_NL=reference_NC,
+            reference_NL=self._reference_logprobs(batch) if self.optim.kl > 0 else None,
             denominator=divisors_N[list(batch.rows)].to(device),
         )
+
+    @torch.no_grad()
+    def _reference_logprobs(self, batch: MicroBatch) -> Tensor:
+        if self._reference is not None:
+            return self._logprobs(self._reference, batch)
+        with self.low_rank.disabled() if self.low_rank else nullcontext():
+            return self._logprobs(self.model.network, batch)
+
+    def _logprobs(self, network: torch.nn.Module, batch: MicroBatch) -> Tensor:
+        return sampled_logprobs(network, batch, self.engine.precision, self.temperature)
+
+
+@contextmanager
+def _checkpointing(network: torch.nn.Module) -> Iterator[None]:
+    """Layers compute activations again in the backward pass, if they were told to; they do so only in training mode.
+
+    What they are made of stays in evaluation mode, without dropout.
+    """
+    layers = [each for each in network.modules() if isinstance(each, GradientCheckpointingLayer)]
+    for each in layers:
+        each.training = each.gradient_checkpointing
+    yield
+    for each in layers:
+        each.training = False
+
+
+def _distance(rows: Sequence[Row], others: Sequence[Row]) -> float:
+    """Mean absolute difference of the log-probabilities of the same tokens, in nats a token."""
+    mine, theirs = ([each for row in part for each in row.logprobs] for part in (rows, others))
+    return sum(abs(one - other) for one, other in zip(mine, theirs, strict=True)) / len(mine)
 
 
 def sampled_logprobs(

@@ -30,6 +30,7 @@ __all__ = [
     "denominators",
     "kl_k3",
     "policy_loss",
+    "truncated_weights",
 ]
 
 LOWER = "lower the learning rate or the limit on the gradient norm"
@@ -48,6 +49,8 @@ class LossOutput:
     """Share of the tokens on which the clip acted."""
     approx_kl: Tensor
     """k3 estimate of the KL divergence from the sampling policy to the current one, in nats a token."""
+    distance: Tensor
+    """Mean absolute difference of the log-probabilities from the recorded ones, in nats a token."""
     ratio_max: Tensor
     """The largest ratio of a token; 0 without tokens."""
 
@@ -111,6 +114,7 @@ def policy_loss(
             loss=loss,
             clip_share=aggregate(acted_NL.to(values_NL.dtype), mask_NL, denominator),
             approx_kl=aggregate(kl_k3(old_logprobs_NL, logprobs_NL), mask_NL, denominator),
+            distance=aggregate((logprobs_NL - old_logprobs_NL).abs(), mask_NL, denominator),
             ratio_max=(_ratio(logprobs_NL, old_logprobs_NL) * mask_NL).max(),
         )
 
@@ -159,6 +163,17 @@ def cispo(
     ratio_NL = _ratio(logprobs_NL, old_logprobs_NL).detach()
     weights_NL = ratio_NL.clamp(max=1.0 + clip_high)
     return -weights_NL * _columns(advantages_N) * logprobs_NL, ratio_NL > 1.0 + clip_high
+
+
+def truncated_weights(trainer_NL: Tensor, sampler_NL: Tensor, *, cap: float) -> Tensor:
+    """What the advantage of each token [N, L] counts where sampler and trainer compute otherwise.
+
+    min(trainer / sampler, cap), which scales every loss here, since each is proportional to the advantage.
+
+    Token-level truncated importance sampling: exp of the difference of the two log-probabilities of the same policy,
+    cut above, so that no token that the sampler thought unlikely by mistake decides an update.
+    """
+    return _ratio(trainer_NL, sampler_NL).clamp(max=cap)
 
 
 def kl_k3(logprobs_NL: Tensor, reference_NL: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from memalpha.agent.local import LocalModel, load_local
+from memalpha.agent.local import LocalModel
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import ExtractiveReader, Reader
 from memalpha.agent.tokens import TokenCounter
@@ -28,7 +28,7 @@ from memalpha.episode import Trace, run_episodes
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
-from memalpha.rl.checkpoint import RunFolder, save_policy
+from memalpha.rl.checkpoint import RunFolder, open_policy
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
@@ -170,7 +170,7 @@ def train(
         observer.on_step(metrics)
     board.close()
     with writing(folder / "policy"):
-        save_policy(model, folder / "policy")
+        learner.save(folder / "policy")
     return model
 
 
@@ -227,13 +227,15 @@ def _validate(
 
 def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Learner:
     """The learner as it was after the step `done`, or at the start of a run."""
-    device, resumed = config.engine.device, done is not None
+    # A reference of its own is needed where the policy is no longer the initial one, and low-rank matrices do not
+    # keep that one below them.
+    apart = done is not None and config.optim.kl > 0 and not config.optim.lora_rank
     learner = Learner(
-        load_local(config.run.model, device=device) if done is None else run.load_policy(done, device=device),
+        open_policy(config, config.run.model) if done is None else run.load_policy(done, config),
         config.optim,
         engine=config.engine,
         temperature=config.rollout.temperature,
-        reference=load_local(config.run.model, device=device) if resumed and config.optim.kl > 0 else None,
+        reference=open_policy(config, config.run.model) if apart else None,
     )
     if done is not None:
         run.restore(learner, done)
