@@ -21,6 +21,8 @@ from memalpha.agent.row_batch import RowBatch, RowCache, alike, read
 from memalpha.agent.text_stream import Decode, TextStream
 from memalpha.errors import ModelError
 
+READ_TOKENS = 4_096
+"""Tokens of prompts that are read at once: more leave the cache of a core, and keep a GPU no busier."""
 _SMALL_BATCH = 8
 """Rows that have ended stay in a batch of this size or less: taking them out would cost more than it saves."""
 _EXACT = {"mps": torch.float32}
@@ -108,10 +110,10 @@ class Decoder:
     def __init__(
         self, network: PreTrainedModel, rows: Sequence[Row], end_ids: frozenset[int], *, batch_tokens: int = 48_000
     ) -> None:
-        """`batch_tokens` bounds the tokens of prompts that go through the network at once, padding included."""
+        """`batch_tokens` bounds the prompt tokens that are read at once, padding included, as `READ_TOKENS` does."""
         self._network = network
         self._end_ids = end_ids
-        self._batch_tokens = batch_tokens
+        self._batch_tokens = min(batch_tokens, READ_TOKENS)
         self._rows: list[Row] = []
         self._draws: list[random.Random] = []
         self._left: list[int] = []

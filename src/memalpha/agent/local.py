@@ -130,7 +130,7 @@ class LocalModel:
 
     def start(self, rows: Sequence[Row]) -> Decoder:
         """Rows to be stepped through; how many there are at once is the caller's care."""
-        return Decoder(self.network, rows, self._end_ids, batch_tokens=self.sample_tokens)
+        return Decoder(self.network, rows, self.end_ids, batch_tokens=self.sample_tokens)
 
     def stream(self) -> LocalStream:
         """Prompts that come and completions that go at any time, sampled side by side."""
@@ -171,7 +171,8 @@ class LocalModel:
         return (*starts, *[len(text)] * (len(sample.drawn) - len(ids)))
 
     @property
-    def _end_ids(self) -> frozenset[int]:
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end a completion: those that the network declares, and the tokenizer's."""
         declared = self.network.generation_config.eos_token_id if self.network.generation_config else None
         ends = declared if isinstance(declared, list) else [declared]
         return frozenset(int(each) for each in [*ends, self.tokenizer.eos_token_id] if each is not None)

@@ -31,6 +31,8 @@ from memalpha.writing import replace_file, sync, write_whole, writing
 KEPT = 2
 """Checkpoints that stay; older ones are removed once a newer one is whole."""
 CHECKSUMS = "checksums.json"
+DTYPES = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}
+"""Names by which torch knows them."""
 LOW_RANK = "low_rank.safetensors"
 """In place of a policy, where only low-rank matrices are trained."""
 
@@ -162,8 +164,7 @@ class RunFolder:
 def open_policy(config: TrainConfig, where: str | Path) -> LocalModel:
     """The model `where` names, on the device and in the format that the configuration names."""
     engine = config.engine
-    dtype = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[engine.weights]
-    return load_local(where, device=engine.device, dtype=dtype, sample_tokens=engine.sample_tokens)
+    return load_local(where, device=engine.device, dtype=DTYPES[engine.weights], sample_tokens=engine.sample_tokens)
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

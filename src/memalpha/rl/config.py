@@ -160,6 +160,8 @@ class EngineConfig:
     weights: Precision = Precision.FP32
     """In what the network is held, and samples; bf16 needs optim.lora_rank, whose own matrices stay in fp32."""
     sampler: Sampler = Sampler.TRANSFORMERS
+    sampler_memory: float = 0.4
+    """Share of the device's memory that vLLM may take, for weights and cache."""
     sample_tokens: int = 48_000
     """Tokens of prompts and completions that are sampled at once; lower it when memory runs out in sampling."""
     micro_batch_tokens: int = 4_000
@@ -194,7 +196,7 @@ class TrainConfig:
             _check(self._get(name) >= least, f"{name} is {self._get(name)}", f"at least {least}")
         for name in ("data.stored", "reward.credit", "reward.call_credit", "optim.mix", "optim.clip_low"):
             _check(0 <= self._get(name) <= 1, f"{name} is {self._get(name)}", "0 to 1")
-        for name in ("rollout.temperature", "optim.rate"):
+        for name in ("rollout.temperature", "optim.rate", "engine.sampler_memory"):
             _check(self._get(name) > 0, f"{name} is {self._get(name)}", "above 0")
         _check(
             all(0 < share <= 1 for share in self.writer.budgets),

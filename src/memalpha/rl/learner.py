@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -116,9 +116,19 @@ class Learner:
         if self.low_rank is None:
             self.model.network.save_pretrained(folder)
         else:
-            with self.low_rank.merged():
-                self.model.network.save_pretrained(folder, state_dict=dict(self.low_rank.weights()))
+            self.share(lambda weights: self.model.network.save_pretrained(folder, state_dict=dict(weights)))
         self.model.tokenizer.save_pretrained(folder)
+
+    def share(self, take: Callable[[Iterable[tuple[str, Tensor]]], None]) -> None:
+        """Hand all weights by name to whoever samples from them or keeps them, low-rank matrices added.
+
+        They are lent for the call only: copy what is to stay.
+        """
+        if self.low_rank is None:
+            take(self.model.network.state_dict().items())
+        else:
+            with self.low_rank.merged():
+                take(self.low_rank.weights())
 
     def corrected(self, rows: Sequence[Row]) -> list[Row]:
         """The rows as if the trainer had sampled them: its own log-probabilities, and advantages that make up for it.

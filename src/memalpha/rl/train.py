@@ -14,22 +14,23 @@ from pathlib import Path
 
 import torch
 
-from memalpha.agent.local import LocalModel
-from memalpha.agent.model import Sampling
+from memalpha.agent.local import SHIPPED, LocalModel
+from memalpha.agent.model import Model, Sampling
 from memalpha.agent.reader import ExtractiveReader, Reader
 from memalpha.agent.tokens import TokenCounter
 from memalpha.agent.view import ViewConfig
+from memalpha.agent.vllm_model import VllmModel, open_vllm
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.data.files import load_episodes
 from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
-from memalpha.episode import Trace, run_episodes
+from memalpha.episode import run_episodes
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
-from memalpha.rl.checkpoint import RunFolder, open_policy
-from memalpha.rl.config import TrainConfig
+from memalpha.rl.checkpoint import DTYPES, RunFolder, open_policy
+from memalpha.rl.config import Sampler, TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
 from memalpha.writing import writing
@@ -102,12 +103,12 @@ def open_source(config: TrainConfig) -> EpisodeSource:
     return EpisodeSource(config=config, training=training, validation=episodes[:count])
 
 
-def make_writer(model: LocalModel, config: TrainConfig, step: int = 0) -> Writer:
-    """The writer of one step: the configured view, and the budget whose turn it is."""
+def make_writer(model: LocalModel, config: TrainConfig, step: int = 0, sampler: Model | None = None) -> Writer:
+    """The writer of one step: the configured view, and the budget whose turn it is; `sampler` speaks for the model."""
     section = config.writer
     nano = "<|write|>" in (model.tokenizer.chat_template or "")
     return Writer(
-        model,
+        sampler or model,
         WriterConfig(
             style=PromptStyle.NANO if nano else PromptStyle.CHAT,
             view=ViewConfig(newest=section.newest, related=section.related, overlap=section.overlap),
@@ -142,11 +143,12 @@ def train(
     count_tokens = model.counter
     source = source.cut(make_writer(model, config).config.passage_tokens, count_tokens)
     board = _Board(folder, done or 0)
+    sampler = _open_sampler(config, learner)
     observer.on_start(done or 0, config.run.steps)
     for step in range(done or 0, config.run.steps):
         started = time.monotonic()
         progress = step / config.run.steps
-        writer = make_writer(model, config, step)
+        writer = make_writer(model, config, step, sampler)
         collector = Collector(config, writer, reader, count_tokens, validator=validator, progress=progress)
         seed = config.run.seed * 1_000_000 + step
         before = model.tokens_sampled
@@ -157,12 +159,14 @@ def train(
             **summary(experience),
             **learner.update(experience.rows, seed=seed, progress=progress),
         }
+        if isinstance(sampler, VllmModel):
+            learner.share(sampler.take)
         metrics["rollout_seconds"] = rolled_out - started
         metrics["update_seconds"] = time.monotonic() - rolled_out
         metrics["sampled_tokens_per_second"] = sampled / metrics["rollout_seconds"]
         last = step + 1 == config.run.steps
         if source.validation and config.run.validate_every and ((step + 1) % config.run.validate_every == 0 or last):
-            metrics.update(_validate(config, model, reader, source.validation, count_tokens))
+            metrics.update(_validate(config, model, sampler, reader, source.validation))
         run.log_metrics(metrics)
         board.write(metrics)
         if (step + 1) % config.engine.checkpoint_every == 0 or last:
@@ -208,17 +212,11 @@ def summary(experience: Experience) -> dict[str, float]:
     }
 
 
-def evaluate(
-    config: TrainConfig, model: LocalModel, reader: Reader, episodes: Sequence[Episode], count_tokens: TokenCounter
-) -> list[Trace]:
-    """Greedy traces of the configured writer."""
-    return run_episodes(make_writer(model, config), reader, episodes, count_tokens=count_tokens)
-
-
 def _validate(
-    config: TrainConfig, model: LocalModel, reader: Reader, episodes: Sequence[Episode], count_tokens: TokenCounter
+    config: TrainConfig, model: LocalModel, sampler: Model, reader: Reader, episodes: Sequence[Episode]
 ) -> dict[str, float]:
-    traces = evaluate(config, model, reader, episodes, count_tokens)
+    """What greedy traces of the configured writer score."""
+    traces = run_episodes(make_writer(model, config, sampler=sampler), reader, episodes, count_tokens=model.counter)
     return {
         "validation_score": _mean([trace.score for trace in traces]),
         "validation_memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
@@ -240,6 +238,18 @@ def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Lear
     if done is not None:
         run.restore(learner, done)
     return learner
+
+
+def _open_sampler(config: TrainConfig, learner: Learner) -> Model:
+    """What completions are drawn by, holding the policy of the learner."""
+    model, engine = learner.model, config.engine
+    if engine.sampler is Sampler.TRANSFORMERS:
+        return model
+    folder = str(SHIPPED.get(config.run.model, config.run.model))
+    dtype = DTYPES[engine.precision]
+    sampler = open_vllm(model, folder, memory=engine.sampler_memory, seed=config.run.seed, dtype=dtype)
+    learner.share(sampler.take)
+    return sampler
 
 
 def _mean(values: Sequence[float]) -> float:
