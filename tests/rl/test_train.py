@@ -208,7 +208,7 @@ def test_a_full_disk_loses_nothing(
     before, calls = getattr(kind, name), []
 
     def full(*args: Any, **more: Any) -> Any:
-        if kind is not Path or (args[0].name == "metrics.jsonl" and args[1] == "a"):
+        if kind is not Path or (args[0].name == "metrics.jsonl" and args[1:] == ("a",)):
             calls.append(0)
             if len(calls) == 2:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -279,6 +279,7 @@ def test_a_run_leaves_its_folder_and_tells_its_observer(short_run: TrainConfig, 
     step = [("rollout", 8, 16), ("rollout", 16, 16)]
     assert told == [("start", 0, 2), *step, ("step", 1), *step, ("step", 2)]
     assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "alarms.jsonl",
         "checkpoints",
         "metrics.jsonl",
         "policy",
@@ -602,9 +603,11 @@ class Listener(Interrupt):
 
 
 def test_alarms_are_told_and_logged_and_those_of_steps_run_anew_replaced(short_run: TrainConfig, tmp_path: Path) -> None:
-    # Two tokens are no call, so that nothing is ever written.
-    config = varied(short_run, run={"steps": 6, "validate_every": 0}, rollout={"max_new_tokens": 2})
-    expected = [(5, "samples_alike"), (5, "silence"), (5, "cut_off")]
+    # Two tokens are no whole call, so that nothing is ever written and all samples score alike.
+    config = varied(
+        short_run, run={"steps": 6, "validate_every": 0}, rollout={"max_new_tokens": 2}, optim={"rate": 1e-9}
+    )
+    expected = [(5, "samples_alike"), (5, "refused_calls"), (5, "cut_off")]
     first, second = Listener(5), Listener(-1)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path, observer=first)

@@ -142,7 +142,7 @@ class RunFolder:
         """Add a line each to alarms.jsonl; raises `OutputError`."""
         file = self.path / ALARMS
         with writing(file), file.open("a", encoding="utf-8") as out:
-            out.write("".join(json.dumps(asdict(alarm)) + "\n" for alarm in alarms))
+            out.write(_alarm_lines(alarms))
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl that are whole; a line cut by a kill is left out."""
@@ -163,8 +163,7 @@ class RunFolder:
         file = self.path / "metrics.jsonl"
         with writing(file):
             write_whole(file, "".join(json.dumps(row) + "\n" for row in kept))
-        (self.path / ALARMS).unlink(missing_ok=True)
-        self.log_alarms(raised(kept))
+            write_whole(self.path / ALARMS, _alarm_lines(raised(kept)))
 
     def _steps(self) -> list[int]:
         names = [each.name.removeprefix("step-") for each in (self.path / "checkpoints").glob("step-*")]
@@ -176,6 +175,10 @@ def open_policy(config: TrainConfig, where: str | Path) -> LocalModel:
     engine = config.engine
     dtype = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[engine.weights]
     return load_local(where, device=engine.device, dtype=dtype, sample_tokens=engine.sample_tokens)
+
+
+def _alarm_lines(alarms: Sequence[Alarm]) -> str:
+    return "".join(json.dumps(asdict(alarm)) + "\n" for alarm in alarms)
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:
