@@ -1,4 +1,4 @@
-"""The real clients: TensorBoard's event files, Weights & Biases offline, MLflow in a file; whole runs and resumed ones."""
+"""The real clients: TensorBoard's event files, Weights & Biases offline, MLflow in a file; also resumed."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def test_a_tracker_added_later_is_told_the_steps_so_far(tmp_path: Path) -> None:
     assert told(tmp_path) == {"wandb": {"run": "r1", "told": 3}, "mlflow": {"run": "r2", "told": 1}}
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"wandb": 3}', '{"wandb": {"run": "a"}}', '{"wandb": {"run": 1, "told": "x"}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"wandb": 3}', '{"wandb": {"run": "a"}}', '{"wandb": {"run": 1, "told": "x"}}']
+)
 def test_a_damaged_memory_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "trackers.json").write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"trackers.json is damaged .*remove it"):
@@ -209,7 +211,9 @@ def test_every_board_is_told_and_closed() -> None:
     assert [(board.steps, board.closed) for board in pair] == [([1], [True, False])] * 2
 
 
-@pytest.mark.parametrize(("tracker", "extra"), [(Tracker.TENSORBOARD, "train"), (Tracker.WANDB, "wandb"), (Tracker.MLFLOW, "mlflow")])
+@pytest.mark.parametrize(
+    ("tracker", "extra"), [(Tracker.TENSORBOARD, "train"), (Tracker.WANDB, "wandb"), (Tracker.MLFLOW, "mlflow")]
+)
 def test_a_missing_package_is_told_before_the_run_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracker: Tracker, extra: str
 ) -> None:

@@ -602,7 +602,9 @@ class Listener(Interrupt):
         self.alarms.append((alarm.step, alarm.kind))
 
 
-def test_alarms_are_told_and_logged_and_those_of_steps_run_anew_replaced(short_run: TrainConfig, tmp_path: Path) -> None:
+def test_alarms_are_told_and_logged_and_those_of_steps_run_anew_replaced(
+    short_run: TrainConfig, tmp_path: Path
+) -> None:
     # Two tokens are no whole call, so that nothing is ever written and all samples score alike.
     config = varied(
         short_run, run={"steps": 6, "validate_every": 0}, rollout={"max_new_tokens": 2}, optim={"rate": 1e-9}

@@ -1,22 +1,24 @@
 """Training runs side by side: groups of runs that differ in the seed alone, what each came to, and how sure that is.
 
 Pure functions of the rows of metrics.jsonl and of settings as plain tables. A group is measured over the last steps of
-its runs. What is drawn again for an interval is first the seed, then the steps of each (`memalpha.evaluation.statistics`);
-so a group of one run says how its steps vary, and nothing of how another seed would have gone.
+its runs. Of two seeds or more the interval is Student's over the means of the seeds; of one it is drawn from its steps,
+and says how those vary, nothing of how another seed would have gone.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from memalpha.errors import ConfigError
 from memalpha.evaluation.standings import Estimate
-from memalpha.evaluation.statistics import holm, interval, mean_of, resampled_means, sign_flip
+from memalpha.evaluation.statistics import holm, interval, mean_of, resampled_means, sign_flip, student, welch
 
 WINDOW = 10
 """Steps at the end of a run that its means are over."""
@@ -24,7 +26,6 @@ VALIDATED = "validation_score"
 COMPARED = ("correctness", VALIDATED, "memory_share")
 """What groups are compared in; the others are listed only."""
 SHOWN = (*COMPARED, "correctness_spread", "write_rate", "valid_share", "surprise_nats", "gradient_norm")
-UNCOMPARED = ("run.seed", "run.model", "run.steps", "run.validate_every")
 
 Settings = Mapping[str, Any]
 """By table and key, such as "run.seed"."""
@@ -89,6 +90,11 @@ class Difference:
     pairs: str
     """What was paired, in words."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether the interval leaves out zero and p, where there is one, is below 0.05."""
+        return (self.difference.low > 0 or self.difference.high < 0) and not self.p >= 0.05
+
 
 def group_runs(runs: Sequence[PastRun]) -> list[Group]:
     """Runs that differ in the seed alone stand together, in the order in which each group begins."""
@@ -96,10 +102,17 @@ def group_runs(runs: Sequence[PastRun]) -> list[Group]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"got the run {twice!r} twice, expected each once; leave one out")
-    members: dict[str, list[PastRun]] = {}
+    members: dict[tuple[str, int], list[PastRun]] = {}
+    seen: Counter[tuple[str, Any]] = Counter()
     for run in runs:
-        same = {key: value for key, value in run.settings.items() if key != "run.seed" and not key.startswith("engine.")}
-        members.setdefault(json.dumps(same, sort_keys=True, default=str), []).append(run)
+        kept = {
+            key: value for key, value in run.settings.items() if key != "run.seed" and not key.startswith("engine.")
+        }
+        same = json.dumps(kept, sort_keys=True, default=str)
+        # The same seed again, say with another version of the code, is no further seed of the same group.
+        again = seen[same, run.settings["run.seed"]]
+        seen[same, run.settings["run.seed"]] += 1
+        members.setdefault((same, again), []).append(run)
     return [Group(name=_name(found), runs=tuple(found)) for found in members.values()]
 
 
@@ -124,12 +137,8 @@ def last_values(run: PastRun, metric: str, window: int = WINDOW) -> dict[int, fl
 
 def estimate(group: Group, metric: str, window: int = WINDOW) -> Estimate | None:
     """Mean over the steps of the window, then over seeds; None where no run has the metric."""
-    values_RS = [np.array(list(last_values(run, metric, window).values())) for run in group.runs]
-    values_RS = [values_S for values_S in values_RS if len(values_S)]
-    if not values_RS:
-        return None
-    low, high = interval(resampled_means(values_RS))
-    return Estimate(score=mean_of(values_RS), low=low, high=high)
+    values_RS = _values(group, metric, window)
+    return _estimate(values_RS) if values_RS else None
 
 
 def differences(groups: Sequence[Group], window: int = WINDOW) -> list[Difference]:
@@ -140,10 +149,10 @@ def differences(groups: Sequence[Group], window: int = WINDOW) -> list[Differenc
             difference = _difference(groups[0], group, metric, window)
             if difference is not None:
                 found.append(difference)
-    tested = [at for at, each in enumerate(found) if each.p == each.p]
+    tested = [at for at, each in enumerate(found) if not math.isnan(each.p)]
     raised = holm([found[at].p for at in tested])
     for at, p in zip(tested, raised, strict=True):
-        found[at] = _with_p(found[at], p)
+        found[at] = replace(found[at], p=p)
     return found
 
 
@@ -161,37 +170,49 @@ def _difference(first: Group, group: Group, metric: str, window: int) -> Differe
             pairs_PS.append(np.array([mine[step] - other[step] for step in shared]))
     if not pairs_PS:
         return _unpaired(first, group, metric, window)
-    low, high = interval(resampled_means(pairs_PS))
     units = np.array([pair_S.mean() for pair_S in pairs_PS]) if len(pairs_PS) > 1 else pairs_PS[0]
-    kind = "seeds" if len(pairs_PS) > 1 else "steps of one seed"
+    kind = "seeds" if len(pairs_PS) > 1 else f"step{'s' if len(units) > 1 else ''} of one seed"
     return Difference(
         group=group.name,
         against=first.name,
         metric=metric,
-        difference=Estimate(score=mean_of(pairs_PS), low=low, high=high),
+        difference=_estimate(pairs_PS),
         p=sign_flip(units),
         pairs=f"{len(units)} {kind}",
     )
 
 
 def _unpaired(first: Group, group: Group, metric: str, window: int) -> Difference | None:
-    """The difference of two means that share nothing, with the interval of both drawn apart."""
-    sides = []
-    for side in (group, first):
-        values = [np.array(list(last_values(run, metric, window).values())) for run in side.runs]
-        sides.append([values_S for values_S in values if len(values_S)])
-    if not all(sides):
+    """The difference of two means that share nothing: Welch's interval, or both drawn apart where one has one seed."""
+    ours, theirs = (_values(side, metric, window) for side in (group, first))
+    if not ours or not theirs:
         return None
-    ours, theirs = sides
-    low, high = interval(resampled_means(ours) - resampled_means(theirs, seed=1))
+    if len(ours) > 1 and len(theirs) > 1:
+        low, high = welch(*(np.array([values_S.mean() for values_S in side]) for side in (ours, theirs)))
+    else:
+        low, high = interval(resampled_means(ours) - resampled_means(theirs, seed=1))
     return Difference(
         group=group.name,
         against=first.name,
         metric=metric,
         difference=Estimate(score=mean_of(ours) - mean_of(theirs), low=low, high=high),
-        p=float("nan"),
+        p=math.nan,
         pairs="none",
     )
+
+
+def _values(group: Group, metric: str, window: int) -> list[np.ndarray]:
+    """The values [steps] of each run that has some."""
+    values_RS = [np.array(list(last_values(run, metric, window).values())) for run in group.runs]
+    return [values_S for values_S in values_RS if len(values_S)]
+
+
+def _estimate(values_RS: Sequence[np.ndarray]) -> Estimate:
+    if len(values_RS) > 1:
+        low, high = student(np.array([values_S.mean() for values_S in values_RS]))
+    else:
+        low, high = interval(resampled_means([values_S[None] for values_S in values_RS[0]]))
+    return Estimate(score=mean_of(values_RS), low=low, high=high)
 
 
 def _same_episodes(run: PastRun, other: PastRun, metric: str) -> bool:
@@ -203,15 +224,7 @@ def _same_episodes(run: PastRun, other: PastRun, metric: str) -> bool:
 
 
 def _until(run: PastRun, step: int) -> PastRun:
-    return PastRun(
-        name=run.name, settings=run.settings, metrics=[row for row in run.metrics if row["step"] <= step]
-    )
-
-
-def _with_p(difference: Difference, p: float) -> Difference:
-    from dataclasses import replace
-
-    return replace(difference, p=p)
+    return replace(run, metrics=[row for row in run.metrics if row["step"] <= step])
 
 
 def _name(runs: Sequence[PastRun]) -> str:

@@ -84,8 +84,8 @@ RULES = (
         metrics=("valid_share", "tools"),
         # A call over the write budget is not valid, but is no fault either: r2 tells the two apart.
         holds=lambda valid, tools: valid < 0.4 and tools < 0.7,
-        sentence="Most calls are refused (valid_share {0:.2f}, r2 {1:.2f}): the policy loses the form of calls or names "
-        "lines and ids that are not there; lower optim.rate, or begin from a model that writes calls.",
+        sentence="Most calls are refused (valid_share {0:.2f}, r2 {1:.2f}): the policy loses the form of calls or "
+        "names lines and ids that are not there; lower optim.rate, or begin from a model that writes calls.",
     ),
     Rule(
         kind=AlarmKind.ENTROPY_GONE,
@@ -143,7 +143,7 @@ def holding(rows: Rows) -> list[Alarm]:
 
 
 def fresh(rows: Rows) -> list[Alarm]:
-    """What holds after the last row and did not before it: an alarm is told when it begins, and again when it returns."""
+    """What holds after the last row and did not before: an alarm is told when it begins and when it returns."""
     before = {alarm.kind for alarm in holding(rows[:-1])}
     return [alarm for alarm in holding(rows) if alarm.kind not in before]
 

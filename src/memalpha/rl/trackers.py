@@ -289,4 +289,3 @@ def _telling(refusals: type[Exception], what: str, mend: str) -> Iterator[None]:
 def _values(metrics: Mapping[str, float]) -> dict[str, float]:
     """Everything but the step."""
     return {name: float(value) for name, value in metrics.items() if name != "step"}
-

@@ -168,7 +168,11 @@ def train(
             metrics["update_seconds"] = time.monotonic() - rolled_out
             metrics["sampled_tokens_per_second"] = sampled / metrics["rollout_seconds"]
             last = step + 1 == config.run.steps
-            if source.validation and config.run.validate_every and ((step + 1) % config.run.validate_every == 0 or last):
+            if (
+                source.validation
+                and config.run.validate_every
+                and ((step + 1) % config.run.validate_every == 0 or last)
+            ):
                 metrics.update(_validate(config, model, reader, source.validation, count_tokens))
             run.log_metrics(metrics)
             history.append(metrics)
