@@ -41,8 +41,8 @@ NAMES = {
 """Short titles of metrics, all of which docs/metrics.md explains."""
 NOTES = (
     "Runs that differ in the seed and in what they ran on alone are one group. Its interval of 95% is Student's over "
-    "the means of its seeds. The interval of a single run is drawn from its steps, as if one did not depend on another: "
-    "it says how the run wavers, not how another seed would have gone.",
+    "the means of its seeds. The interval of a single run is drawn from its steps, as if one did not depend on "
+    "another: it says how the run wavers, not how another seed would have gone.",
     "Differences are paired where two runs of the same seed saw the same episodes at the same step, as far as both "
     "have come; without pairs there is no p, and the interval is Welch's. p is two-sided, by sign flips of seeds, or "
     "of steps where there is one seed alone, raised by Holm's method for all differences; of n seeds or steps none can "

@@ -91,9 +91,9 @@ def write_export(policy: Policy, folder: Path, texts: Mapping[str, str]) -> None
             if folder.exists():
                 folder.replace(old)
             draft.replace(folder)
+            shutil.rmtree(old, ignore_errors=True)
         finally:
-            for rest in (draft, old):
-                shutil.rmtree(rest, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _parameters(file: Path) -> int:
