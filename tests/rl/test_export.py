@@ -44,6 +44,12 @@ def test_a_run_that_goes_on_gives_its_newest_checkpoint(run: Path) -> None:
     assert (policy.step, policy.folder) == (8, run / "checkpoints" / "step-000008" / "policy")
 
 
+def test_low_rank_matrices_alone_are_no_policy_yet(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "step-000002").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="step-000002 holds low-rank matrices alone"):
+        find_policy(tmp_path)
+
+
 def test_a_run_without_a_policy_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no policy yet"):
         find_policy(tmp_path)

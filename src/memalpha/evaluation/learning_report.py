@@ -12,6 +12,7 @@ from typing import Any
 from memalpha.errors import ConfigError
 from memalpha.evaluation.grids import Grid, grid_markdown
 from memalpha.evaluation.learning import (
+    COMPARED,
     SHOWN,
     VALIDATED,
     WINDOW,
@@ -107,7 +108,7 @@ def learning_json(groups: Sequence[Group], window: int) -> str:
 
 def grids(groups: Sequence[Group], window: int) -> list[Grid]:
     """Every table, in order; those that would be empty are left out."""
-    found = [outcome_grid(groups, window)]
+    found = [grid for grid in (outcome_grid(groups, window), behaviour_grid(groups, window)) if len(grid.titles) > 1]
     found += [difference_grid(rows)] if (rows := differences(groups, window)) else []
     found += [settings_grid(groups)] if len(groups) > 1 else []
     found += [seed_grid(groups, window)] if any(len(group.runs) > 1 for group in groups) else []
@@ -116,18 +117,35 @@ def grids(groups: Sequence[Group], window: int) -> list[Grid]:
 
 def outcome_grid(groups: Sequence[Group], window: int) -> Grid:
     """What each group came to."""
-    estimates = {name: [estimate(group, name, window) for group in groups] for name in SHOWN}
-    shown = [name for name in SHOWN if any(estimates[name])]
-    body = tuple(
-        (group.name, *(interval_text(estimates[name][at]) for name in shown)) for at, group in enumerate(groups)
-    )
     return Grid(
         id="outcome",
         title="Where they stand",
         lead=f"Means over the last {window} steps, validation over those of its steps, with intervals of 95%.",
-        titles=("Runs", *(NAMES[name] for name in shown)),
-        body=body,
+        titles=("Runs", *(NAMES[name] for name in _there(groups, COMPARED))),
+        body=_estimates(groups, _there(groups, COMPARED), window),
     )
+
+
+def behaviour_grid(groups: Sequence[Group], window: int) -> Grid:
+    """How the policy of each group behaves."""
+    names = _there(groups, SHOWN[len(COMPARED) :])
+    return Grid(
+        id="behaviour",
+        title="How they behave",
+        lead="Means over the same steps.",
+        titles=("Runs", *(NAMES[name] for name in names)),
+        body=_estimates(groups, names, window),
+    )
+
+
+def _there(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """Those of the metrics that a run has."""
+    rows = [row for group in groups for run in group.runs for row in run.metrics]
+    return [name for name in names if any(name in row for row in rows)]
+
+
+def _estimates(groups: Sequence[Group], names: Sequence[str], window: int) -> tuple[tuple[str, ...], ...]:
+    return tuple((group.name, *(interval_text(estimate(group, name, window)) for name in names)) for group in groups)
 
 
 def difference_grid(rows: Sequence[Difference]) -> Grid:
@@ -167,7 +185,7 @@ def seed_grid(groups: Sequence[Group], window: int) -> Grid:
     for group in groups:
         for run in group.runs if len(group.runs) > 1 else ():
             means = []
-            for name in SHOWN:
+            for name in COMPARED:
                 values = list(last_values(run, name, window).values())
                 means.append(f"{sum(values) / len(values):.3f}" if values else "–")
             body.append((run.name, str(run.settings["run.seed"]), *means))
@@ -175,7 +193,7 @@ def seed_grid(groups: Sequence[Group], window: int) -> Grid:
         id="seeds",
         title="Seed by seed",
         lead=f"Means over the last {window} steps of each run.",
-        titles=("Run", "Seed", *(NAMES[name] for name in SHOWN)),
+        titles=("Run", "Seed", *(NAMES[name] for name in COMPARED)),
         body=tuple(body),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memalpha.evaluation.learning import COMPARED, WINDOW, Group, PastRun, Settings
-from memalpha.evaluation.learning_report import NAMES, alarm_grid, outcome_grid, setting_text
+from memalpha.evaluation.learning_report import NAMES, alarm_grid, behaviour_grid, outcome_grid, setting_text
 from memalpha.evaluation.tables import escape_markdown, markdown_lines
 
 SHIPPED = ("nano", "nano-warm")
@@ -104,8 +104,8 @@ def _loading(facts: CardFacts) -> str:
 
 
 def _outcome(group: Group) -> str:
-    grid = outcome_grid([group], WINDOW)
-    body = [[title, cell] for title, cell in zip(grid.titles[1:], grid.body[0][1:], strict=True)]
+    found = [grid([group], WINDOW) for grid in (outcome_grid, behaviour_grid)]
+    body = [list(pair) for grid in found for pair in zip(grid.titles[1:], grid.body[0][1:], strict=True)]
     return markdown_lines(["", "Mean"], body, [False, True])
 
 

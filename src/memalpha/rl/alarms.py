@@ -106,7 +106,7 @@ RULES = (
         metrics=("mismatch_nats",),
         holds=lambda mismatch: mismatch > 0.1,
         sentence="Sampler and trainer disagree on the sampled tokens (mismatch_nats {0:.3f}), so that the clip acts on "
-        'noise; set optim.importance_cap = 2, or engine.precision = "fp32".',
+        'noise; correct for it with optim.importance_cap = 2, or compute alike with engine.precision = "fp32".',
     ),
     Rule(
         kind=AlarmKind.GRADIENT,

@@ -47,6 +47,11 @@ def find_policy(run: Path) -> Policy:
                 f"{run} holds no policy yet, expected policy/ or a checkpoint in it; train until the first checkpoint"
             )
         folder = RunFolder(path=run).folder(step) / "policy"
+        if not folder.is_dir():
+            raise CheckpointError(
+                f"{folder.parent} holds low-rank matrices alone, expected a whole policy; let the run end, which adds "
+                "them to the weights"
+            )
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architecture = str(described["architectures"][0])
