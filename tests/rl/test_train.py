@@ -618,4 +618,4 @@ def test_alarms_are_told_and_logged_and_those_of_steps_run_anew_replaced(
     assert second.alarms == expected
     logged = [json.loads(line) for line in (tmp_path / "alarms.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(each["step"], each["kind"]) for each in logged] == expected
-    assert logged[2]["sentence"].startswith("Completions run into rollout.max_new_tokens (100% of them)")
+    assert logged[2]["sentence"].startswith("Completions run into rollout.max_new_tokens (")
