@@ -121,7 +121,7 @@ def test_wandb_says_how_to_go_on_when_it_does_not_open(
     import wandb
 
     def refuse(**settings: Any) -> None:
-        raise wandb.errors.CommError("no such entity\nsecond line")
+        raise wandb.errors.CommError("no such entity\nsecond line") from ConnectionError("refused")
 
     monkeypatch.setattr(wandb, "init", refuse)
     with pytest.raises(OutputError, match=r"did not open the run \(no such entity\).*WANDB_MODE=offline"):

@@ -200,8 +200,9 @@ class WandbBoard:
         decided = bool(os.environ.get("WANDB_MODE")) or wandb.login(prompt=False, verify=False)
         self._folder = folder / "wandb"
         mend = "run wandb login, or set WANDB_MODE=offline to keep the run on this machine"
-        with writing(self._folder), _telling(wandb.Error, "Weights & Biases did not open the run", mend):
+        with writing(self._folder):
             folder.mkdir(parents=True, exist_ok=True)
+        with _telling(wandb.Error, "Weights & Biases did not open the run", mend):
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT") or PROJECT,
                 id=run or uuid.uuid4().hex[:12],
