@@ -56,6 +56,9 @@ THIRD_PARTY = {
     "pydantic": ("serve",),
     "pydantic_core": ("serve",),
     "datasets": ("data/hub.py",),
+    "huggingface_hub": ("rl/hub.py",),
+    "wandb": ("rl/trackers.py",),
+    "mlflow": ("rl/trackers.py",),
     "typer": ("cli",),
     "rich": ("cli", "evaluation/terminal.py"),
 }

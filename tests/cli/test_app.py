@@ -11,12 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import memalpha
-from memalpha.cli.app import _need, app
+from memalpha.cli.app import app
 from memalpha.data.world import make_episodes
-from memalpha.errors import MissingExtraError
 from memalpha.records import write_episodes
 
-COMMANDS = ("demo", "train", "eval", "show", "serve-model")
+COMMANDS = ("demo", "train", "eval", "show", "report", "push", "serve-model")
 TINY = ["--set", "run.steps=2", "--set", "rollout.episodes=1", "--set", "rollout.group=2", "--set", "data.tokens=200"]
 FAST = [*TINY, "--set", "engine.threads=1", "--set", "data.validation_episodes=1", "--set", "engine.checkpoint_every=1"]
 
@@ -62,11 +61,6 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[
     assert part in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-
-
-def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
-    with pytest.raises(MissingExtraError, match=r"needs not_there_at_all, .* pip install 'memalpha\[serve,train\]'"):
-        _need("serve,train", "sys", "not_there_at_all")
 
 
 def test_a_half_valid_episode_file_names_its_line(tmp_path: Path) -> None:

@@ -36,3 +36,4 @@ def test_the_demo_measures_trains_compares_and_reports(tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "RAG-Top2" in page
     assert "<svg" in page
+    assert '<th scope="row">alarms</th><td>none</td>' in page

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from memalpha.cli.progress import SweepProgress, TrainingProgress
+from memalpha.rl.alarms import Alarm, AlarmKind
 
 
 def metrics(step: int) -> dict[str, float]:
@@ -56,3 +57,13 @@ def test_a_sweep_has_a_bar_for_each_system() -> None:
         progress.on_system("rag-top2", 3, 10)
         progress.on_answers(7)
     assert "10/10" in out.getvalue()
+
+
+def test_an_alarm_is_a_line_of_its_own() -> None:
+    alarm = Alarm(step=7, kind=AlarmKind.SILENCE, sentence="The writer has gone silent [write_rate 0.01].")
+    for terminal in (True, False):
+        out = io.StringIO()
+        with TrainingProgress(Console(file=out, width=120, force_terminal=terminal)) as progress:
+            progress.on_start(0, 9)
+            progress.on_alarm(alarm)
+        assert "alarm at step 7: The writer has gone silent [write_rate 0.01]." in out.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memalpha.evaluation.statistics import holm, interval, mean_of, resampled_means, sign_flip
+from memalpha.evaluation.statistics import holm, interval, mean_of, resampled_means, sign_flip, student, welch
 
 
 def test_the_mean_weighs_episodes_alike_whatever_they_are_asked() -> None:
@@ -83,3 +83,14 @@ def test_holm_by_hand() -> None:
     assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_student_and_welch_worked_by_hand() -> None:
+    # 1, 2, 3: mean 2, deviation 1, t of two degrees 4.303.
+    assert student(np.array([1.0, 2.0, 3.0])) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5))
+    # 2 ± and 5 ±: variances 1 and 2, of three and two; one degree of freedom.
+    half = 12.706 * (1 / 3 + 2 / 2) ** 0.5
+    assert welch(np.array([1.0, 2.0, 3.0]), np.array([4.0, 6.0])) == pytest.approx((-3 - half, -3 + half))
+    # Beyond the table the last value stands.
+    low, high = student(np.tile([0.0, 2.0], 50))
+    assert (high - low) / 2 == pytest.approx(2.131 * np.tile([0.0, 2.0], 50).std(ddof=1) / 10)

@@ -29,6 +29,7 @@ from memalpha.errors import CheckpointError, EpisodeError, ModelError, OutputErr
 from memalpha.records import Chunk, Episode, Question, ToolCall, write_episodes
 from memalpha.rewards import RewardPreset, RuleValidator, reward
 from memalpha.rl.advantage import Estimator
+from memalpha.rl.alarms import Alarm
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import DataConfig, TrainConfig
 from memalpha.rl.config_file import to_tables
@@ -207,7 +208,7 @@ def test_a_full_disk_loses_nothing(
     before, calls = getattr(kind, name), []
 
     def full(*args: Any, **more: Any) -> Any:
-        if kind is not Path or (args[0].name == "metrics.jsonl" and args[1] == "a"):
+        if kind is not Path or (args[0].name == "metrics.jsonl" and args[1:] == ("a",)):
             calls.append(0)
             if len(calls) == 2:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -280,6 +281,7 @@ def test_a_run_leaves_its_folder_and_tells_its_observer(short_run: TrainConfig, 
     assert [done for _, done, _ in first] == sorted({done for _, done, _ in first})
     assert first[-1] == ("rollout", 16, 16)
     assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "alarms.jsonl",
         "checkpoints",
         "metrics.jsonl",
         "policy",
@@ -590,3 +592,33 @@ def test_a_step_without_any_experience_of_a_kind_has_no_nan(short_run: TrainConf
     got = summary(collector.collect([TEA], seed=0))
     assert all(value == value for value in got.values())
     assert (got["tools"], got["content"]) == (1.0, 1.0)  # doing nothing is a valid action
+
+
+class Listener(Interrupt):
+    """Notes the alarms too."""
+
+    def __init__(self, at_step: int) -> None:
+        super().__init__(at_step)
+        self.alarms: list[tuple[int, str]] = []
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        self.alarms.append((alarm.step, alarm.kind))
+
+
+def test_alarms_are_told_and_logged_and_those_of_steps_run_anew_replaced(
+    short_run: TrainConfig, tmp_path: Path
+) -> None:
+    # Two tokens are no whole call, so that nothing is ever written and all samples score alike.
+    config = varied(
+        short_run, run={"steps": 6, "validate_every": 0}, rollout={"max_new_tokens": 2}, optim={"rate": 1e-9}
+    )
+    expected = [(5, "samples_alike"), (5, "refused_calls"), (5, "cut_off")]
+    first, second = Listener(5), Listener(-1)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path, observer=first)
+    assert first.alarms == expected
+    train(config, tmp_path, observer=second)  # goes on after step 4
+    assert second.alarms == expected
+    logged = [json.loads(line) for line in (tmp_path / "alarms.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(each["step"], each["kind"]) for each in logged] == expected
+    assert logged[2]["sentence"].startswith("Completions run into rollout.max_new_tokens (")

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from memalpha.cli.extras import TRAINING, need, need_training
+from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
-from memalpha.errors import ConfigError, MemalphaError, MissingExtraError
+from memalpha.errors import ConfigError, MemalphaError
 
 app = typer.Typer(
     name="memalpha",
@@ -27,7 +29,6 @@ app.add_typer(data_app, name="data")
 
 RUNS = Path("runs")
 LOOPBACK = "127.0.0.1"
-_TRAINING = ("torch", "transformers", "safetensors")
 
 Name = Annotated[str, typer.Option(help="The run is kept in runs/<name>; the same name resumes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as run.steps=60. May be repeated.")]
@@ -52,7 +53,7 @@ def demo(
     Measures the writer, trains it, measures it again on episodes it never saw, prints a table and writes
     runs/<name>/report.html. Started again after an interruption it goes on where it was.
     """
-    _need_training()
+    need_training()
     from memalpha.cli.demo import run_demo
 
     run_demo(RUNS / name, _pairs(overrides), episodes=episodes)
@@ -70,7 +71,7 @@ def train(
     Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/. Start the same
     command again to resume after an interruption.
     """
-    _need_training()
+    need_training()
     from memalpha.cli.progress import TrainingProgress
     from memalpha.rl.config_file import load_config
     from memalpha.rl.train import train as run
@@ -121,7 +122,7 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
 
     With --suites every answer is kept in the folder --out; the same command asks what is missing and writes a report.
     """
-    _need_training()
+    need_training()
     from memalpha.cli.measure import Asked, Rivals, evaluate_model
 
     if suites is not None:
@@ -161,11 +162,17 @@ def show(
     threads: Threads = 2,
 ) -> None:
     """Show one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
-    _need_training()
+    need_training()
     from memalpha.cli.measure import Asked, show_episode
 
     asked = Asked(data=data, tokens=tokens, episodes=1, seed=seed)
     show_episode(model, asked, budget=budget, threads=threads)
+
+
+app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/paper-0 --out compared**")(report)
+app.command(
+    epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
+)(push)
 
 
 @app.command(
@@ -186,7 +193,7 @@ def serve_model(
 
     Clients point their base URL at http://host:port/v1. Ctrl-C ends the requests on their way, then the server.
     """
-    _need("serve,train", "fastapi", "uvicorn", *_TRAINING)
+    need("serve,train", "fastapi", "uvicorn", *TRAINING)
     from memalpha.cli.serving import run_model_server
 
     run_model_server(model, host=host, port=port, threads=threads, key_env=api_key_env)
@@ -268,20 +275,6 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted; start the same command again to go on from the last checkpoint", err=True)
         sys.exit(130)
-
-
-def _need_training() -> None:
-    _need("train", *_TRAINING)
-
-
-def _need(extras: str, *packages: str) -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"this command needs {missing[0]}, which is not installed; run: pip install 'memalpha[{extras}]'"
-        )
 
 
 def _pairs(settings: list[str] | None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from memalpha.evaluation.baselines import System
 from memalpha.evaluation.harness import SystemScore, compare
 from memalpha.evaluation.report import rich_table, write_report
 from memalpha.records import Episode
+from memalpha.rl.alarms import raised
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.config_file import load_config
@@ -54,14 +55,16 @@ def run_demo(folder: Path, overrides: Mapping[str, str], *, episodes: int) -> li
     after, traces_after = _score(console, systems, tests)
     rows = [*before, *after]
     console.print(rich_table(rows))
+    metrics = RunFolder(path=folder).metrics()
+    alarms = " ".join(f"Step {alarm.step}: {alarm.sentence}" for alarm in raised(metrics))
     page = write_report(
         folder,
         title="memalpha: a writer learns to manage memory",
         rows=rows,
-        metrics=RunFolder(path=folder).metrics(),
+        metrics=metrics,
         before=traces_before[WARM][0],
         after=traces_after[TRAINED][0],
-        facts=facts(config, seconds=time.monotonic() - started),
+        facts=facts(config, seconds=time.monotonic() - started) | {"alarms": alarms or "none"},
     )
     console.print(f"The report is in [bold]{page}[/]; it took {time.monotonic() - started:.0f} s")
     return rows

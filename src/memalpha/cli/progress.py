@@ -17,8 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from memalpha.evaluation import sweep
+from memalpha.rl.alarms import Alarm
 from memalpha.rl.train import Observer
 
 _COLUMNS = (
@@ -87,6 +89,10 @@ class TrainingProgress(Observer):
             shown = "  ".join(f"{title} {metrics[name]:{form}}" for title, name, form in _COLUMNS if name in metrics)
             left = self._seconds_left()
             self.console.print(f"step {int(metrics['step'])}  {shown}  {left:.0f} s left", highlight=False)
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        """Print it, above the bars where there are some."""
+        self.console.print(Text(f"alarm at step {alarm.step}: {alarm.sentence}", style="bold yellow"))
 
     def _seconds_left(self) -> float:
         task = self._bars.tasks[self._steps]

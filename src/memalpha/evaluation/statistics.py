@@ -17,6 +17,9 @@ RESAMPLES = 2000
 FLIPS = 10_000
 """Sign patterns that are tried: all of them when there are no more, else as many at random."""
 
+_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Student's t at 97.5% for 1, 2, ... degrees of freedom; the last stands for all beyond, a little wide."""
+
 
 def mean_of(scores_EQ: Sequence[np.ndarray]) -> float:
     """Mean over the questions of each episode, then over episodes; one array of scores [questions] an episode."""
@@ -38,6 +41,27 @@ def resampled_means(scores_EQ: Sequence[np.ndarray], *, resamples: int = RESAMPL
 def interval(means_R: np.ndarray) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile."""
     return float(np.quantile(means_R, 0.025)), float(np.quantile(means_R, 0.975))
+
+
+def student(values_N: np.ndarray) -> tuple[float, float]:
+    """Student's interval of 95% around the mean of two or more values, too few to be drawn again."""
+    half = _t_95(len(values_N) - 1) * values_N.std(ddof=1) / math.sqrt(len(values_N))
+    return float(values_N.mean() - half), float(values_N.mean() + half)
+
+
+def welch(ours_N: np.ndarray, theirs_M: np.ndarray) -> tuple[float, float]:
+    """The same for the difference of two means of two or more values each (Welch 1947).
+
+    The degrees of freedom are those of the smaller side, the least that Welch's can be, which is a little wide.
+    """
+    difference = ours_N.mean() - theirs_M.mean()
+    error = math.sqrt(ours_N.var(ddof=1) / len(ours_N) + theirs_M.var(ddof=1) / len(theirs_M))
+    half = _t_95(min(len(ours_N), len(theirs_M)) - 1) * error
+    return float(difference - half), float(difference + half)
+
+
+def _t_95(freedom: int) -> float:
+    return _T_95[min(freedom, len(_T_95)) - 1]
 
 
 def sign_flip(differences_E: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> float:

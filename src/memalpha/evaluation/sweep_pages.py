@@ -7,12 +7,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from memalpha.agent.prompting import fill
+from memalpha.evaluation.grids import Grid, grid_html
 from memalpha.evaluation.markup import Html, el, join
 from memalpha.evaluation.plots import ACCENT, GRID, INK, QUIET, SECOND, Plot, as_svg, figure_in_colours, score_plots
 from memalpha.evaluation.standings import by_length
 
 if TYPE_CHECKING:
-    from memalpha.evaluation.sweep_report import Grid, SweepFindings
+    from memalpha.evaluation.sweep_report import SweepFindings
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -25,7 +26,7 @@ def build_sweep_page(findings: SweepFindings, grids: Sequence[Grid]) -> str:
     lengths = length_plots(findings)
     sections = []
     for grid in grids:
-        content = [el("p", grid.lead, class_="lead"), _table(grid)]
+        content = [el("p", grid.lead, class_="lead"), grid_html(grid)]
         plots = [plot for plot in (bars.get(grid.id.removeprefix("suite-")), lengths.get(grid.id)) if plot]
         sections.append((grid.id, grid.title, join(*content, _figures(plots))))
     sections.append(("reading", "How to read it", el("ul", *(el("li", note) for note in NOTES))))
@@ -66,35 +67,6 @@ def length_plots(findings: SweepFindings) -> dict[str, Plot]:
                 title=f"{suite}: score against length", caption="", svg=as_svg(figure, f"{suite}: {told}")
             )
     return found
-
-
-def _table(grid: Grid) -> Html:
-    head = [
-        el("th", title, scope="col", class_="number" if right else None)
-        for title, right in zip(grid.titles, grid.right, strict=True)
-    ]
-    body = []
-    for row, cells in enumerate(grid.body):
-        first, *rest = [_cell(text, (row, column) in grid.bold) for column, text in enumerate(cells)]
-        data = [
-            el("td", text, class_="number" if right else None) for text, right in zip(rest, grid.right[1:], strict=True)
-        ]
-        body.append(el("tr", el("th", first, scope="row"), *data))
-    table = el(
-        "table",
-        el("caption", grid.title, class_="hidden"),
-        el("thead", el("tr", *head)),
-        el("tbody", *body),
-        class_="systems",
-    )
-    return el("div", table, class_="scroll card", tabindex="0", role="region", aria_label=grid.title)
-
-
-def _cell(text: str, bold: bool) -> Html:
-    """An interval stands under its number."""
-    number, bracket, span = text.partition(" [")
-    shown = el("strong", number) if bold else join(number)
-    return join(shown, el("span", "[" + span, class_="small")) if bracket else shown
 
 
 def _figures(plots: Sequence[Plot]) -> Html:

@@ -1,6 +1,6 @@
 """The report of a sweep: report.md, report.json and report.html, from the same tables.
 
-A `Grid` is a table as texts; Markdown and the page show the same grids, so that they cannot differ.
+Markdown and the page show the same grids, so that they cannot differ.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from memalpha.evaluation.grids import Grid, grid_markdown
 from memalpha.evaluation.paper_tables import TABLES, PaperTable
 from memalpha.evaluation.standings import Board, Contrast, Estimate, Overall, PaperCells, Results, by_length
 from memalpha.evaluation.tables import (
@@ -43,26 +44,6 @@ NOTES = (
     "Each suite counts once in what is over all suites.",
     "Times are of one run of each question; those of an interrupted evaluation leave out what was done twice.",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """One table as texts."""
-
-    id: str
-    title: str
-    lead: str
-    titles: tuple[str, ...]
-    body: tuple[tuple[str, ...], ...]
-    bold: frozenset[tuple[int, int]] = frozenset()
-    """Row and column of the cells that stand out."""
-    numbers: tuple[bool, ...] = ()
-    """Which columns stand on the right; empty for all but the first."""
-
-    @property
-    def right(self) -> tuple[bool, ...]:
-        """Which columns stand on the right."""
-        return self.numbers or (False, *[True] * (len(self.titles) - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +87,7 @@ def markdown(findings: SweepFindings) -> str:
     """The whole report in Markdown."""
     parts = [f"# {escape_markdown(findings.title)}"]
     for grid in grids(findings):
-        parts += [f"## {escape_markdown(grid.title)}", *([escape_markdown(grid.lead)] if grid.lead else [])]
-        body = [
-            [
-                f"**{escape_markdown(cell)}**" if (row, column) in grid.bold else escape_markdown(cell)
-                for column, cell in enumerate(cells)
-            ]
-            for row, cells in enumerate(grid.body)
-        ]
-        parts.append(markdown_lines(grid.titles, body, grid.right))
+        parts += grid_markdown(grid)
     parts += ["## How to read it", "\n".join(f"- {note}" for note in NOTES)]
     facts = [[escape_markdown(name), escape_markdown(value)] for name, value in findings.facts.items()]
     parts += ["## How it was made", markdown_lines(["", ""], facts, [False, False])]

@@ -2,6 +2,7 @@
 
     run.json                    the configuration, fixed at the start of the run
     metrics.jsonl               one line a step
+    alarms.jsonl                what went wrong (`memalpha.rl.alarms`), a line each
     checkpoints/step-000010/    policy/ (or low_rank.safetensors), optimiser.pt, state.json, checksums.json
     policy/                     the model after the last step, a folder that transformers reads
 
@@ -14,7 +15,8 @@ import hashlib
 import json
 import pickle
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.errors import CheckpointError, ConfigError, ModelError
+from memalpha.rl.alarms import Alarm, raised
 from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.config_file import from_tables, to_tables
 from memalpha.rl.learner import Learner
@@ -33,6 +36,7 @@ KEPT = 2
 CHECKSUMS = "checksums.json"
 DTYPES = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}
 """Names by which torch knows them."""
+ALARMS = "alarms.jsonl"
 LOW_RANK = "low_rank.safetensors"
 """In place of a policy, where only low-rank matrices are trained."""
 
@@ -136,6 +140,12 @@ class RunFolder:
         with writing(file), file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(metrics) + "\n")
 
+    def log_alarms(self, alarms: Sequence[Alarm]) -> None:
+        """Add a line each to alarms.jsonl; raises `OutputError`."""
+        file = self.path / ALARMS
+        with writing(file), file.open("a", encoding="utf-8") as out:
+            out.write(_alarm_lines(alarms))
+
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl that are whole; a line cut by a kill is left out."""
         file = self.path / "metrics.jsonl"
@@ -150,11 +160,12 @@ class RunFolder:
         return rows
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of steps that will be run again."""
+        """Drop the metrics and the alarms of steps that will be run again."""
         kept = [row for row in self.metrics() if row["step"] <= step]
         file = self.path / "metrics.jsonl"
         with writing(file):
             write_whole(file, "".join(json.dumps(row) + "\n" for row in kept))
+            write_whole(self.path / ALARMS, _alarm_lines(raised(kept)))
 
     def _steps(self) -> list[int]:
         names = [each.name.removeprefix("step-") for each in (self.path / "checkpoints").glob("step-*")]
@@ -165,6 +176,10 @@ def open_policy(config: TrainConfig, where: str | Path) -> LocalModel:
     """The model `where` names, on the device and in the format that the configuration names."""
     engine = config.engine
     return load_local(where, device=engine.device, dtype=DTYPES[engine.weights], sample_tokens=engine.sample_tokens)
+
+
+def _alarm_lines(alarms: Sequence[Alarm]) -> str:
+    return "".join(json.dumps(asdict(alarm)) + "\n" for alarm in alarms)
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

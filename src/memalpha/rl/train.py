@@ -29,10 +29,12 @@ from memalpha.episode import run_episodes
 from memalpha.errors import EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
+from memalpha.rl.alarms import Alarm, fresh
 from memalpha.rl.checkpoint import DTYPES, RunFolder, open_policy
 from memalpha.rl.config import Sampler, TrainConfig
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
+from memalpha.rl.trackers import need_trackers, open_boards
 from memalpha.writing import writing
 
 TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
@@ -50,6 +52,9 @@ class Observer:
 
     def on_step(self, metrics: dict[str, float]) -> None:
         """A step is over."""
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        """Something began to go wrong with that step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +136,7 @@ def train(
 
     Raises `CheckpointError`, `EpisodeError`, `ModelError`, `TrainingError` or `OutputError`; the last checkpoint stays.
     """
+    need_trackers(config.engine.trackers)
     torch.set_num_threads(config.engine.threads)
     observer, reader = observer or Observer(), reader or ExtractiveReader()
     run = RunFolder(path=folder)
@@ -142,40 +148,58 @@ def train(
     run.forget_after(done or 0)
     count_tokens = model.counter
     source = source.cut(make_writer(model, config).config.passage_tokens, count_tokens)
-    board = _Board(folder, done or 0)
     sampler = _open_sampler(config, learner)
-    observer.on_start(done or 0, config.run.steps)
-    for step in range(done or 0, config.run.steps):
-        started = time.monotonic()
-        progress = step / config.run.steps
-        writer = make_writer(model, config, step, sampler)
-        collector = Collector(config, writer, reader, count_tokens, validator=validator, progress=progress)
-        seed = config.run.seed * 1_000_000 + step
-        before = model.tokens_sampled
-        experience = collector.collect(source.batch(step), seed=seed, progress=observer.on_rollout)
-        sampled, rolled_out = model.tokens_sampled - before, time.monotonic()
-        metrics = {
-            "step": step + 1,
-            **summary(experience),
-            **learner.update(experience.rows, seed=seed, progress=progress),
-        }
-        if isinstance(sampler, VllmModel):
-            learner.share(sampler.take)
-        metrics["rollout_seconds"] = rolled_out - started
-        metrics["update_seconds"] = time.monotonic() - rolled_out
-        metrics["sampled_tokens_per_second"] = sampled / metrics["rollout_seconds"]
-        last = step + 1 == config.run.steps
-        if source.validation and config.run.validate_every and ((step + 1) % config.run.validate_every == 0 or last):
-            metrics.update(_validate(config, model, sampler, reader, source.validation))
-        run.log_metrics(metrics)
-        board.write(metrics)
-        if (step + 1) % config.engine.checkpoint_every == 0 or last:
-            run.save(learner, step + 1)
-        observer.on_step(metrics)
-    board.close()
+    history = run.metrics()
+    with open_boards(config, folder, history) as boards:
+        observer.on_start(done or 0, config.run.steps)
+        for step in range(done or 0, config.run.steps):
+            writer = make_writer(model, config, step, sampler)
+            progress = step / config.run.steps
+            collector = Collector(config, writer, reader, count_tokens, validator=validator, progress=progress)
+            metrics = _step(step, collector, learner, source.batch(step), observer)
+            if isinstance(sampler, VllmModel):
+                learner.share(sampler.take)
+            last = step + 1 == config.run.steps
+            every = config.run.validate_every
+            if source.validation and every and (last or _is_due(step, every)):
+                metrics.update(_validate(config, model, sampler, reader, source.validation))
+            run.log_metrics(metrics)
+            history.append(metrics)
+            alarms = fresh(history)
+            run.log_alarms(alarms)
+            boards.write(metrics)
+            if last or _is_due(step, config.engine.checkpoint_every):
+                run.save(learner, step + 1)
+            observer.on_step(metrics)
+            for alarm in alarms:
+                observer.on_alarm(alarm)
     with writing(folder / "policy"):
         learner.save(folder / "policy")
     return model
+
+
+def _step(
+    step: int, collector: Collector, learner: Learner, episodes: Sequence[Episode], observer: Observer
+) -> dict[str, float]:
+    """Sample, reward and learn once; the metrics of it, which start with the number of the step (the first is 1)."""
+    run = collector.config.run
+    seed, before, started = run.seed * 1_000_000 + step, learner.model.tokens_sampled, time.monotonic()
+    experience = collector.collect(episodes, seed=seed, progress=observer.on_rollout)
+    sampled, rolled_out = learner.model.tokens_sampled - before, time.monotonic()
+    update = learner.update(experience.rows, seed=seed, progress=step / run.steps)
+    return {
+        "step": step + 1,
+        **summary(experience),
+        **update,
+        "rollout_seconds": rolled_out - started,
+        "update_seconds": time.monotonic() - rolled_out,
+        "sampled_tokens_per_second": sampled / (rolled_out - started),
+    }
+
+
+def _is_due(step: int, every: int) -> bool:
+    """Whether something that happens `every` so many steps happens after this one."""
+    return (step + 1) % every == 0
 
 
 def summary(experience: Experience) -> dict[str, float]:
@@ -260,25 +284,3 @@ def _spread(values: Sequence[float]) -> float:
     """Standard deviation over the whole group."""
     middle = _mean(values)
     return math.sqrt(_mean([(value - middle) ** 2 for value in values]))
-
-
-class _Board:
-    """TensorBoard's event file, beside metrics.jsonl."""
-
-    def __init__(self, folder: Path, done: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._folder = folder / "tensorboard"
-        with writing(self._folder):
-            self._writer = SummaryWriter(str(self._folder), purge_step=done + 1)
-
-    def write(self, metrics: dict[str, float]) -> None:
-        with writing(self._folder):
-            for name, value in metrics.items():
-                if name != "step":
-                    self._writer.add_scalar(name, value, int(metrics["step"]))
-            self._writer.flush()
-
-    def close(self) -> None:
-        with writing(self._folder):
-            self._writer.close()
