@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from memalpha.agent.marked_calls import describe_tools, parse_marked_calls
 from memalpha.agent.model import Completion, Model, Prompt, Sampling
 from memalpha.agent.overview import overview
 from memalpha.agent.parsing import parse_calls
@@ -136,6 +137,8 @@ def read_reply(bank: Bank, completion: Completion) -> tuple[ToolCall, ...]:
 
     A text that is too long for the core is cut; none at all, or the one that stands there, is no call.
     """
+    if bank.layout.reply is Reply.MARKS:
+        return tuple(parse_marked_calls(completion.text))
     if bank.layout.reply is Reply.CALLS:
         return tuple(completion.tool_calls if completion.tool_calls is not None else parse_calls(completion.text))
     text = completion.text
@@ -168,6 +171,8 @@ def chat_prompt(bank: Bank, view: View, chunk: Chunk, budget: float | None = Non
     instructions = load(layout.instructions)
     # Each layout's instructions tell what there is to tell of it; a name that nothing fills is still refused.
     system = fill(instructions, **{name: values[name] for name in names_in(instructions) if name in values})
+    if layout.reply is Reply.MARKS:
+        system += "\n\n" + describe_tools(tool_schemas(layout))
     wishes = [] if budget is None else [f"Write at most {round(100 * budget)}% of the length of this chunk."]
     wishes += [f"Keep what concerns: {', '.join(focus)}."] if focus else []
     lines = "\n".join(_numbered(layout, chunk))

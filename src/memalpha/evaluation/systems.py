@@ -29,7 +29,7 @@ from memalpha.evaluation.selection import Capped, LastTokens
 from memalpha.memory.embedding import Embedder, HashedEmbedder
 from memalpha.memory.entry import MemoryKind
 from memalpha.memory.layout import FLAT, MEMALPHA, Layout, without
-from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX
+from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX, RELEASED
 
 READ_TOKENS = 30_000
 """What any system reads for one question at most, as the paper's reader does (arXiv:2509.25911, code)."""
@@ -217,6 +217,7 @@ SYSTEMS: Mapping[str, Builder] = {
     "memalpha": _trained,
     "memalpha-untrained": _untrained,
     "memalpha-prompted": _prompted("Mem-α, prompted", MEMALPHA),
+    "memalpha-released": _prompted("Mem-α, released", RELEASED, ViewConfig(newest=5, related=0)),
     "memalpha-no-core": _ablated("no core", without(MEMALPHA, MemoryKind.CORE)),
     "memalpha-no-episodic": _ablated("no episodic", without(MEMALPHA, MemoryKind.EPISODIC)),
     "memalpha-no-semantic": _ablated("no semantic", without(MEMALPHA, MemoryKind.SEMANTIC)),
@@ -224,7 +225,7 @@ SYSTEMS: Mapping[str, Builder] = {
 }
 """A builder for each name that `memalpha eval --systems` takes."""
 
-PROMPTED = ("markdown", "memagent", "mem1", "memgpt", "mirix", "memalpha-prompted")
+PROMPTED = ("markdown", "memagent", "mem1", "memgpt", "mirix", "memalpha-prompted", "memalpha-released")
 """What needs a model that follows instructions."""
 ABLATIONS = ("memalpha-no-core", "memalpha-no-episodic", "memalpha-no-semantic", "memalpha-flat")
 """The trained writer with a part of its memory off, and with one paragraph in place of all parts."""

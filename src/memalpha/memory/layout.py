@@ -48,6 +48,8 @@ class Reply(StrEnum):
 
     CALLS = "calls"
     """By tool calls."""
+    MARKS = "marks"
+    """By tool calls between marks in its text (`memalpha.agent.marked_calls`)."""
     TEXT = "text"
     """It is the new text of the core."""
     STATE = "state"
@@ -166,7 +168,7 @@ class Layout:
                         f"layout {self.name!r} has the tool {tool.name!r} for {each}, which does not allow "
                         f"{tool.edit.action}; allow it or leave the tool out"
                     )
-        if self.reply is not Reply.CALLS and not self.allows(MemoryKind.CORE, Action.UPDATE):
+        if self.reply in (Reply.TEXT, Reply.STATE) and not self.allows(MemoryKind.CORE, Action.UPDATE):
             raise ConfigError(
                 f"layout {self.name!r} has the reply {self.reply}, which rewrites the core, expected a core that "
                 "allows update"

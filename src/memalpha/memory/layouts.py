@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from memalpha.memory.entry import Action, MemoryKind
-from memalpha.memory.layout import FLAT, Block, Edit, Layout, Reply, ToolForm
+from memalpha.memory.layout import FLAT, MEMALPHA, Block, Edit, Layout, Reply, ToolForm
 
 _REWRITE = frozenset({Action.UPDATE, Action.DELETE})
 _ALL = frozenset(Action)
@@ -159,3 +159,31 @@ MIRIX = Layout(
     instructions="writer_mirix",
 )
 """Two core texts and five stores, each with tools of its own (MIRIX, arXiv:2507.07957)."""
+
+RELEASED = Layout(
+    name="released",
+    blocks=MEMALPHA.blocks,
+    tools=(
+        ToolForm(
+            name="new_memory_insert",
+            edit=Edit.INSERT,
+            description="Add a new entry to memory.",
+            kinds=(MemoryKind.SEMANTIC, MemoryKind.EPISODIC),
+            text_arguments=("content",),
+        ),
+        ToolForm(
+            name="memory_update",
+            edit=Edit.UPDATE,
+            description="Replace the text of an entry, or rewrite the whole core memory.",
+            text_arguments=("new_content",),
+        ),
+        ToolForm(
+            name="memory_delete",
+            edit=Edit.DELETE,
+            description="Remove an entry from memory, or clear the core memory.",
+        ),
+    ),
+    reply=Reply.MARKS,
+    instructions="writer_released",
+)
+"""Mem-α's memory with the tools and the way of calling that the released Memalpha-4B was trained with."""
