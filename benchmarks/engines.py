@@ -20,6 +20,7 @@ from torch import Tensor
 from memalpha.agent.decoding import Drawn, Sample
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.model import Completion, Prompt, Sampling
+from memalpha.agent.stream import Waves
 from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.learner import GRADIENT_NORM, Learner
 from memalpha.rl.loss import denominators, policy_loss
@@ -70,8 +71,11 @@ class Generating(LocalModel):
             sample = Sample(self.decode)
             for token in ids:
                 sample.take(Drawn(0, token, 0.0, token in self._end_ids))
-            found.append(self._completion(prompt_ids, sample))
+            found.append(self.completion(prompt_ids, sample))
         return found
+
+    def stream(self) -> Any:
+        return Waves(self)
 
     def generate(self, prompts: list[list[int]], sampling: Sampling) -> list[list[int]]:
         ids_BL, mask_BL = pad(prompts, start=True)
