@@ -41,6 +41,7 @@ demo: $(READY)  ## show a trained memory at work, in about 10 minutes on 2 cores
 	$(BIN)/memalpha demo
 
 bench: $(READY)  ## measure speed, write benchmarks/results/
+	$(BIN)/python -m pip install --quiet --editable '.[train,bench]' --constraint constraints.txt
 	$(BIN)/python benchmarks/all.py
 
 clean:  ## remove the environment, the caches and what was built

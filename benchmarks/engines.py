@@ -49,9 +49,7 @@ class Ours:
 
     def __init__(self, config: TrainConfig) -> None:
         self.model = load_local(config.run.model)
-        self.learner = Learner(
-            self.model, config.optim, engine=config.engine, temperature=config.rollout.temperature
-        )
+        self.learner = Learner(self.model, config.optim, engine=config.engine, temperature=config.rollout.temperature)
 
     def score(self, rows: Sequence[Row]) -> Sequence[Row]:
         return rows  # recorded while sampling

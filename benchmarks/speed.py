@@ -1,6 +1,6 @@
 """A step of GRPO on 128 chunks of the world: this library, TRL's trainer and the padded scheme, side by side.
 
-    make bench-speed                                                  installs TRL beside, runs, writes the tables
+    pip install '.[train,bench]' --constraint constraints.txt        TRL is needed for this comparison alone
     python benchmarks/speed.py --repetitions 5 --steps 12
 
 Every repetition times each engine once, in turns: sampling the same prompts, scoring and updating on the same recorded
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def engines(*, trl: bool) -> list[Callable[[TrainConfig], Engine]]:
-    """Makers of the engines, the fastest to slowest of a step."""
+    """Makers of the engines; the first is the one that the others are compared with."""
     if not trl:
         return [Ours, Padded]
     try:

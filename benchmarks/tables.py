@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
+from speed_tables import gpu, speed
 from suite_tables import SECTIONS as SUITES
 
 Row = dict[str, Any]
@@ -216,6 +217,8 @@ SECTIONS = {
     "real_squad": partial(real_text, "SQuAD"),
     "real_hotpotqa": partial(real_text, "HotpotQA"),
     **SUITES,
+    "speed": speed,
+    "gpu": gpu,
 }
 """Result files in the order of the page."""
 

@@ -43,9 +43,7 @@ def sampled() -> list[Row]:
     """Four completions of the warm start, two of each of two prompts of unlike length."""
     model = load_local("nano-warm")
     prompts = [Prompt(tokens=tuple(model.encode_text(text))) for text in ("Ann lives in Rome. #1\n", "Bo? #1\n")]
-    completions = model.complete(
-        [prompts[at] for at in (0, 0, 1, 1)], Sampling(temperature=1.0, max_tokens=12, seed=3)
-    )
+    completions = model.complete([prompts[at] for at in (0, 0, 1, 1)], Sampling(temperature=1.0, max_tokens=12, seed=3))
     return [
         Row(
             prompt_ids=each.prompt_ids,
@@ -68,7 +66,9 @@ def test_engines_learn_the_same_from_the_same_rows(monkeypatch: pytest.MonkeyPat
     start = {name: value.clone() for name, value in made[0].model.network.state_dict().items()}
     for engine in made:
         engine.update(rows, seed=0)
-    moved, others = ([weight - start[name] for name, weight in engine.model.network.state_dict().items()] for engine in made)
+    moved, others = (
+        [weight - start[name] for name, weight in engine.model.network.state_dict().items()] for engine in made
+    )
     assert max(float(each.abs().max()) for each in moved) > 1e-4
     # Adam turns a gradient near zero into a full step of either sign, so that single weights may differ.
     one, other = (torch.cat([each.flatten() for each in part]) for part in (moved, others))
