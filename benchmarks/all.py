@@ -17,14 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of data sets")
     options = parser.parse_args()
-    commands = [
-        ["world.py"],
-        ["estimators.py"],
-        ["estimators.py", "--table", "weights"],
-        ["length.py"],
-        ["speed.py"],
-        ["gpu.py"],
-    ]
+    commands = [["world.py"], ["estimators.py"], ["estimators.py", "--table", "weights"], ["length.py"]]
+    commands += [["speed.py"], ["gpu.py"]]
     if options.data.is_dir():
         commands += [[each, "--data", str(options.data)] for each in ("real_text.py", "mixture.py", "suites.py")]
     else:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -147,7 +147,7 @@ def network(shape: Shape, *, dtype: torch.dtype, device: str) -> LocalModel:
     """Random weights, the same for the same shape; the tokenizer only names ids."""
     torch.manual_seed(0)
     with torch.device(device):
-        made = AutoModelForCausalLM.from_config(shape.config(), dtype=dtype)
+        made: Any = AutoModelForCausalLM.from_config(shape.config(), dtype=dtype)
     tokenizer: PreTrainedTokenizerBase = load_local("nano-warm").tokenizer
     return LocalModel(made.eval(), tokenizer, name="random")
 
@@ -174,7 +174,8 @@ def correctness(device: str) -> dict[str, float]:
     found = []
     for place in ("cpu", device):
         model = network(SMALL, dtype=torch.float32, device="cpu")  # made on the CPU: devices draw unlike numbers
-        model.network.to(place)
+        moved: Any = model.network
+        moved.to(place)
         with torch.no_grad():
             logprobs_NC = [
                 sampled_logprobs(model.network, batch, Precision.FP32).cpu()

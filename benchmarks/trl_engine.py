@@ -19,6 +19,7 @@ from datasets import Dataset
 from engines import Generating, generating, pad
 from trl import GRPOConfig, GRPOTrainer
 
+from memalpha.agent.local import LocalModel
 from memalpha.agent.model import Sampling
 from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.objective import LossConfig
@@ -86,7 +87,8 @@ class Trl:
 
     def __init__(self, config: TrainConfig) -> None:
         optim, loaded = config.optim, generating(config.run.model)
-        self.model = _Sampled(loaded.network, loaded.tokenizer, name=config.run.model)
+        sampled = _Sampled(loaded.network, loaded.tokenizer, name=config.run.model)
+        self.model: LocalModel = sampled
         self._folder = TemporaryDirectory()
         steps = config.rollout.episodes * config.rollout.group
         accumulated = max(1, 128 // (ROWS * optim.minibatches))
@@ -127,7 +129,7 @@ class Trl:
             train_dataset=Dataset.from_dict({"prompt": ["-"] * max(128, steps)}),
             processing_class=self.model.tokenizer,
         )
-        self.model.trainer = self._trainer
+        sampled.trainer = self._trainer
         self._trainer.rows, self._trainer.ready = queue.Queue(), queue.Queue()
         self._thread = threading.Thread(target=self._train, args=(torch.get_num_threads(),), daemon=True)
         self._thread.start()

@@ -1,4 +1,4 @@
-"""The benchmarks that compare speed: that what they compare is the same thing, and that they run where there is no GPU."""
+"""The benchmarks of speed: what they compare is the same thing, and they run where there is no GPU."""
 
 from __future__ import annotations
 
