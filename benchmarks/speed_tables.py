@@ -31,10 +31,10 @@ def speed(results: Row) -> str:
         table(head, body),
         f"One step over the same {sequences} chunk sequences of the world: sampling them, scoring them under the "
         "policy that sampled, four optimiser steps in bf16 on the same rows and advantages. Processor time of one "
-        f"thread, medians of {len(ours)} repetitions in turns; in parentheses the least and the largest ratio. This library records "
-        "log-probabilities while it samples and needs no scoring. TRL 1.16 samples, scores and learns by its own code. "
-        "The padded scheme is that of the paper's first implementation, written anew: prompts and responses padded to "
-        "the longest of the step, responses decoded and encoded again, logits at every place.\n",
+        f"thread, medians of {len(ours)} repetitions in turns; in parentheses the least and the largest ratio. This "
+        "library records log-probabilities while it samples and needs no scoring. TRL samples, scores and learns by "
+        "its own code. The padded scheme is that of the paper's first implementation, written anew: prompts and "
+        "responses padded to the longest of the step, responses decoded and encoded again, logits at every place.\n",
     ]
     if results.get("learning"):
         lines += ["", learning(results["learning"])]

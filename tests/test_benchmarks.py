@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import replace
@@ -25,6 +26,7 @@ import engines  # noqa: E402
 import gpu  # noqa: E402
 import record  # noqa: E402
 import speed  # noqa: E402
+import speed_tables  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +98,43 @@ def test_a_generating_model_ends_where_the_library_does() -> None:
 
 def test_parts_of_a_step_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "recorded", lambda config: sampled())
-    found = speed.timings(config(), [engines.Ours, engines.Padded], 2)
+    found = speed.timings(config(**{"rollout.max_new_tokens": "6"}), [engines.Ours, engines.Padded], 2)
     names = [engines.Ours.name, engines.Padded.name]
     assert [(each["engine"], each["repetition"]) for each in found] == [(name, n) for n in (1, 2) for name in names]
     assert all(each["sample_seconds"] > 0 and each["update_seconds"] > 0 for each in found)
+
+
+@pytest.mark.slow
+def test_what_was_learned_is_compared_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        speed, "SETTINGS", {"engine.threads": "1", "rollout.episodes": "1", "rollout.group": "4", "data.tokens": "200"}
+    )
+    options = argparse.Namespace(seeds=[0], steps=1, episodes=2)
+    found = speed.learning(config(**{"data.tokens": "200"}), [engines.Ours, engines.Padded], options)
+    assert [(each["engine"], each["steps"]) for each in found] == [(engines.Ours.name, 1), (engines.Padded.name, 1)]
+    assert (found[0]["difference"], found[0]["difference_low"], found[0]["difference_high"]) == (0.0, 0.0, 0.0)
+    assert found[1]["difference"] == pytest.approx(found[1]["score"] - found[0]["score"])
+
+
+def test_the_table_tells_medians_and_ratios_of_the_same_repetition() -> None:
+    seconds = {"ours": [(1.0, 0.0, 1.0), (2.0, 0.0, 2.0), (1.0, 0.0, 2.0)], "theirs": [(2.0, 1.0, 3.0)] * 3}
+    timings = [
+        {"engine": name, "repetition": n, **dict(zip(speed_tables.PARTS, parts, strict=True))}
+        for name, rows in seconds.items()
+        for n, parts in enumerate(rows)
+    ]
+    lines = speed_tables.speed({"sequences": 12, "timings": timings}).splitlines()
+    assert "| ours | 1.0 | 0.0 | 2.0 | 3.0 | 4.0 | 1.00 (1.00 to 1.00) |" in lines
+    assert "| theirs | 2.0 | 1.0 | 3.0 | 6.0 | 2.0 | 2.00 (1.50 to 3.00) |" in lines
+
+
+def test_a_part_of_the_gpu_that_ran_out_of_memory_says_so() -> None:
+    results = {
+        "device": "a card",
+        "correctness": {"logprob": 1e-6, "loss": 2e-6, "gradient_norm": 3e-6},
+        "updates": [{"name": "LoRA 16", "weights": "bf16", "error": "memory ran out while updating"}],
+    }
+    assert "| LoRA 16 | bf16 | memory ran out while updating |" in speed_tables.gpu(results)
 
 
 def test_a_gpu_that_is_not_there_is_one_sentence(
