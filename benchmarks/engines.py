@@ -93,15 +93,26 @@ def generating(name: str) -> Generating:
     return Generating(loaded.network, loaded.tokenizer, name=name)
 
 
+REFERENCE_KL = 0.001
+"""Weight of the KL term in the scripts of the first implementation."""
+
+
 class Padded:
     name = "padded, retokenised"
 
-    def __init__(self, config: TrainConfig, *, micro_batch_rows: int = 16) -> None:
+    def __init__(self, config: TrainConfig, *, micro_batch_rows: int = 16, reference: bool = False) -> None:
+        """`reference` adds the pass of the frozen policy that a KL term needs, and the term."""
         self.model: LocalModel = generating(config.run.model)
+        self._frozen = load_local(config.run.model).network if reference else None
+        self._frozen_logprobs: dict[Row, Sequence[float]] = {}
         self._optim, self._rows = config.optim, micro_batch_rows
         self._autocast = config.engine.precision is Precision.BF16
         self._temperature = config.rollout.temperature
-        self._loss = LossConfig(clip_low=config.optim.clip_low, clip_high=config.optim.clip_high)
+        self._loss = LossConfig(
+            clip_low=config.optim.clip_low,
+            clip_high=config.optim.clip_high,
+            kl_weight=REFERENCE_KL if reference else 0.0,
+        )
         self._optimiser = torch.optim.AdamW(
             self.model.network.parameters(), lr=config.optim.rate, betas=(0.9, 0.99), weight_decay=0.0
         )
@@ -109,14 +120,21 @@ class Padded:
 
     def score(self, rows: Sequence[Row]) -> Sequence[Row]:
         again = [self._retokenised(row) for row in rows]
-        shape = _longest(again)
-        with torch.no_grad():
-            parts = [again[at : at + self._rows] for at in range(0, len(again), self._rows)]
-            scored = [logprobs for part in parts for logprobs in self._logprobs(part, shape).tolist()]
-        return [
+        scored = [
             replace(row, logprobs=tuple(logprobs[: len(row.token_ids)]))
-            for row, logprobs in zip(again, scored, strict=True)
+            for row, logprobs in zip(again, self._pass(self.model.network, again), strict=True)
         ]
+        if self._frozen is not None:
+            frozen = self._pass(self._frozen, scored)
+            self._frozen_logprobs = dict(zip(scored, frozen, strict=True))
+        return scored
+
+    @torch.no_grad()
+    def _pass(self, network: Any, rows: Sequence[Row]) -> list[list[float]]:
+        """Log-probabilities [C] of each row, padded to the longest."""
+        shape = _longest(rows)
+        parts = [rows[at : at + self._rows] for at in range(0, len(rows), self._rows)]
+        return [logprobs for part in parts for logprobs in self._logprobs(network, part, shape).tolist()]
 
     def update(self, rows: Sequence[Row], *, seed: int) -> None:
         order, shape = list(rows), _longest(rows)
@@ -131,11 +149,12 @@ class Padded:
                 part = batch[at : at + self._rows]
                 mask_NC = _wide([[1.0] * len(row.token_ids) for row in part], shape[1])
                 loss = policy_loss(
-                    self._logprobs(part, shape),
+                    self._logprobs(self.model.network, part, shape),
                     _wide([row.logprobs for row in part], shape[1]),
                     _wide([row.token_advantages or [row.advantage] * len(row.token_ids) for row in part], shape[1]),
                     mask_NC,
                     config=self._loss,
+                    reference_NL=torch.tensor([self._frozen_logprobs[row] for row in part]) if self._frozen else None,
                     denominator=tokens[at : at + self._rows],
                 ).loss
                 torch.autograd.backward(loss)
@@ -154,13 +173,13 @@ class Padded:
             values = (*values[: len(ids)], *[values[-1]] * (len(ids) - len(values)))
         return replace(row, token_ids=tuple(ids), token_advantages=values)
 
-    def _logprobs(self, rows: Sequence[Row], shape: tuple[int, int]) -> Tensor:
+    def _logprobs(self, network: Any, rows: Sequence[Row], shape: tuple[int, int]) -> Tensor:
         """[N, C] of the responses, from logits at every place."""
         prompts_NP, seen_NP = pad([row.prompt_ids for row in rows], start=True, width=shape[0])
         said_NC, heard_NC = pad([row.token_ids for row in rows], start=False, width=shape[1])
         mask_NL = torch.cat([seen_NP, heard_NC], dim=1)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            logits_NLV = self.model.network(
+            logits_NLV = network(
                 input_ids=torch.cat([prompts_NP, said_NC], dim=1),
                 attention_mask=mask_NL,
                 position_ids=(mask_NL.cumsum(-1) - 1).clamp(min=0),
@@ -168,6 +187,15 @@ class Padded:
             ).logits
         logprobs_NCV = torch.log_softmax(logits_NLV[:, shape[0] - 1 : -1].float() / self._temperature, dim=-1)
         return logprobs_NCV.gather(2, said_NC[:, :, None])[:, :, 0]
+
+
+class AsPublished(Padded):
+    """The same as the published scripts set it: one row at a time through the network, and the KL term."""
+
+    name = "padded, as its scripts set it"
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config, micro_batch_rows=1, reference=True)
 
 
 def pad(rows: Sequence[Sequence[int]], *, start: bool, width: int = 0) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from engines import Engine, Ours, Padded
+from engines import AsPublished, Engine, Ours, Padded
 from record import save
 
 from memalpha.agent.local import LocalModel, load_local
@@ -47,7 +47,10 @@ def main() -> None:
     torch.set_num_threads(1)
     config = demo_config(SETTINGS)
     kinds = engines(trl=not options.without_trl)
-    results: dict[str, Any] = {"sequences": SEQUENCES, "timings": timings(config, kinds, options.repetitions)}
+    results: dict[str, Any] = {
+        "sequences": SEQUENCES,
+        "timings": timings(config, [*kinds, AsPublished], options.repetitions),
+    }
     save("speed", results, seeds=options.seeds)
     if options.steps:
         results["learning"] = learning(config, kinds, options)

@@ -34,7 +34,8 @@ def speed(results: Row) -> str:
         f"thread, medians of {len(ours)} repetitions in turns; in parentheses the least and the largest ratio. This "
         "library records log-probabilities while it samples and needs no scoring. TRL samples, scores and learns by "
         "its own code. The padded scheme is that of the paper's first implementation, written anew: prompts and "
-        "responses padded to the longest of the step, responses decoded and encoded again, logits at every place.\n",
+        "responses padded to the longest of the step, responses decoded and encoded again, logits at every place; its "
+        "scripts pass one row at a time and add a KL term, which takes a pass of the frozen policy.\n",
     ]
     if results.get("learning"):
         lines += ["", learning(results["learning"])]

@@ -87,6 +87,16 @@ def test_the_padded_engine_trains_on_its_own_tokens() -> None:
     assert engine._retokenised(replace(row, token_ids=(end,))).token_ids == (end,)
 
 
+def test_the_padded_engine_as_published_adds_the_frozen_policy() -> None:
+    engine = engines.AsPublished(config())
+    scored = engine.score(sampled())
+    frozen = [values[: len(row.token_ids)] for row, values in engine._frozen_logprobs.items()]
+    assert [list(row.logprobs) for row in scored] == [pytest.approx(values) for values in frozen]
+    start = {name: value.clone() for name, value in engine.model.network.state_dict().items()}
+    engine.update(scored, seed=0)
+    assert any(not torch.equal(value, start[name]) for name, value in engine.model.network.state_dict().items())
+
+
 def test_a_generating_model_ends_where_the_library_does() -> None:
     prompts = [Prompt(tokens=row.prompt_ids) for row in sampled()[1:3]]
     greedy = Sampling(max_tokens=12)
