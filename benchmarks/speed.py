@@ -47,11 +47,9 @@ def main() -> None:
     torch.set_num_threads(1)
     config = demo_config(SETTINGS)
     kinds = engines(trl=not options.without_trl)
-    results: dict[str, Any] = {
-        "sequences": SEQUENCES,
-        "timings": timings(config, [*kinds, AsPublished], options.repetitions),
-    }
-    save("speed", results, seeds=options.seeds)
+    results: dict[str, Any] = {"sequences": SEQUENCES}
+    for results["timings"] in timings(config, [*kinds, AsPublished], options.repetitions):
+        save("speed", results, seeds=options.seeds)
     if options.steps:
         results["learning"] = learning(config, kinds, options)
         save("speed", results, seeds=options.seeds)
@@ -73,18 +71,21 @@ def engines(*, trl: bool) -> list[Callable[[TrainConfig], Engine]]:
 
 def timings(
     config: TrainConfig, kinds: Sequence[Callable[[TrainConfig], Engine]], repetitions: int
-) -> list[dict[str, Any]]:
-    """One row for each repetition and engine; a first round, which warms up, is left out."""
+) -> Iterator[list[dict[str, Any]]]:
+    """After each repetition all rows so far, one for each engine; a first round, which warms up, is left out."""
     rows = recorded(config)
     prompts = [Prompt(tokens=row.prompt_ids) for row in rows]
     made = [kind(config) for kind in kinds]
-    found = []
+    found: list[dict[str, Any]] = []
     for repetition in range(repetitions + 1):
         for engine in made:
-            found.append({"engine": engine.name, "repetition": repetition, **timed(config, engine, prompts, rows)})
-            print(found[-1], flush=True)
+            seconds = timed(config, engine, prompts, rows)
+            print(engine.name, repetition, seconds, flush=True)
+            if repetition:
+                found.append({"engine": engine.name, "repetition": repetition, **seconds})
+        if repetition:
+            yield found
     close(made)
-    return [each for each in found if each["repetition"]]
 
 
 def timed(config: TrainConfig, engine: Engine, prompts: Sequence[Prompt], rows: Sequence[Row]) -> dict[str, float]:

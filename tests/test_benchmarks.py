@@ -108,7 +108,7 @@ def test_a_generating_model_ends_where_the_library_does() -> None:
 
 def test_parts_of_a_step_are_timed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "recorded", lambda config: sampled())
-    found = speed.timings(config(**{"rollout.max_new_tokens": "6"}), [engines.Ours, engines.Padded], 2)
+    *_, found = speed.timings(config(**{"rollout.max_new_tokens": "6"}), [engines.Ours, engines.Padded], 2)
     names = [engines.Ours.name, engines.Padded.name]
     assert [(each["engine"], each["repetition"]) for each in found] == [(name, n) for n in (1, 2) for name in names]
     assert all(each["sample_seconds"] > 0 and each["update_seconds"] > 0 for each in found)
