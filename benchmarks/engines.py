@@ -68,7 +68,7 @@ class Generating(LocalModel):
         for prompt_ids, ids in zip(encoded, self.generate(encoded, sampling), strict=True):
             sample = Sample(self.decode)
             for token in ids:
-                sample.take(Drawn(0, token, 0.0, token in self._end_ids))
+                sample.take(Drawn(0, token, 0.0, token in self.end_ids))
             found.append(self.completion(prompt_ids, sample))
         return found
 
@@ -85,7 +85,7 @@ class Generating(LocalModel):
             out_BL = network.generate(
                 input_ids=ids_BL, attention_mask=mask_BL, max_new_tokens=sampling.max_tokens, top_k=0, **options
             )
-        return [_until_end(ids, self._end_ids) for ids in out_BL[:, ids_BL.shape[1] :].tolist()]
+        return [_until_end(ids, self.end_ids) for ids in out_BL[:, ids_BL.shape[1] :].tolist()]
 
 
 def generating(name: str) -> Generating:

@@ -26,10 +26,11 @@ from memalpha.agent.model import Prompt, Sampling
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.cli.demo import TEST_SEED, demo_config
 from memalpha.cli.measure import open_episodes
+from memalpha.episode import run_episodes
 from memalpha.evaluation.harness import bootstrap
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.rollout import Collector, Row
-from memalpha.rl.train import evaluate, make_writer, open_source
+from memalpha.rl.train import make_writer, open_source
 
 SEQUENCES = 128
 SETTINGS = {"optim.minibatches": "4", "rollout.episodes": "6", "engine.threads": "1"}
@@ -140,7 +141,8 @@ def learning(
             trained = load_local(run.run.model)
             trained.network.load_state_dict(engine.model.network.state_dict())
             close([engine])
-            traces = evaluate(run, trained, ExtractiveReader(), tests, trained.counter)
+            writer = make_writer(trained, run)
+            traces = run_episodes(writer, ExtractiveReader(), tests, count_tokens=trained.counter)
             scores_E = np.array([trace.score for trace in traces])
             ours_E = ours_E if len(ours_E) else scores_E
             low, high = bootstrap(scores_E)
