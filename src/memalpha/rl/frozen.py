@@ -1,6 +1,6 @@
 """The frozen half of a run: who answers the questions and who judges what was written. Only the writer learns.
 
-Both run in this process by rule, or ask one served model: any OpenAI-compatible server, such as vLLM on GPUs of its own.
+Both run in this process by rule, or ask one served model: any OpenAI-compatible server, say vLLM on GPUs of its own.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def open_frozen(config: RewardConfig) -> Frozen:
     """What `reward.reader` and `reward.judge` name; a server is asked for one token first. Raises `ModelError`."""
     if not config.reader:
         return Frozen(reader=ExtractiveReader(), validator=RuleValidator())
-    model = EndpointModel(
-        config.reader, config.reader_model, timeout_seconds=TIMEOUT_SECONDS, concurrency=CONCURRENCY
-    )
+    model = EndpointModel(config.reader, config.reader_model, timeout_seconds=TIMEOUT_SECONDS, concurrency=CONCURRENCY)
     try:
         model.complete([Prompt(messages=(Message(role=Role.USER, content="Hello"),))], Sampling(max_tokens=1))
     except ModelError as error:

@@ -152,7 +152,7 @@ def stored_share(config: TrainConfig, progress: float) -> float:
 
 
 def draw_start(episode: Episode, share: float, rng: random.Random) -> Start:
-    """What the samples of an episode begin with: a share of the episodes in their middle, each with its own first id."""
+    """What the samples of an episode begin with: a share of the episodes in their middle, each with a first id."""
     return Start(
         stored=len(episode.chunks) // 2 if rng.random() < share else 0,
         first_id=int(LARGEST_FIRST_ID ** rng.random()),

@@ -22,9 +22,7 @@ FAILED, STEP, STEPS, MEASURES = "failed", "step", "steps", "measures"
 Fields = Mapping[str, Any]
 
 
-def learn_from(
-    fields: Mapping[str, Fields], config: TrainConfig, *, progress: float, groups: int
-) -> dict[str, Row]:
+def learn_from(fields: Mapping[str, Fields], config: TrainConfig, *, progress: float, groups: int) -> dict[str, Row]:
     """The row of each key, those that teach nothing among them.
 
     Args:

@@ -1,14 +1,14 @@
 """A run as a job for verl: everything it needs in one folder, which every machine of a cluster must see.
 
-    runs/<name>/run.json        the configuration
-    runs/<name>/verl/
-        episodes.jsonl          every episode of the run, once
-        train.parquet           the schedule: which of them each step samples
-        validation.parquet      the ones held out
-        job.yaml                verl's settings
-        agent.yaml              our agent loop
-        launch.sh               starts it; for several machines also head.sh and worker.sh
-        checkpoints/            verl's own, written while it runs
+runs/<name>/run.json        the configuration
+runs/<name>/verl/
+episodes.jsonl          every episode of the run, once
+train.parquet           the schedule: which of them each step samples
+validation.parquet      the ones held out
+job.yaml                verl's settings
+agent.yaml              our agent loop
+launch.sh               starts it; for several machines also head.sh and worker.sh
+checkpoints/            verl's own, written while it runs
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def newest_policy(folder: Path) -> Path | None:
     policy = folder / CHECKPOINTS / f"global_step_{told.read_text(encoding='utf-8').strip()}" / "actor" / "huggingface"
     if not (policy / "config.json").is_file():
         raise CheckpointError(
-            f"{policy} is not there, expected the model of verl's newest checkpoint; start the same command again to go "
-            "on from the one before it"
+            f"{policy} is not there, expected the model of verl's newest checkpoint; start the same command again to "
+            "go on from the one before it"
         )
     return policy
 

@@ -1,4 +1,4 @@
-"""Checks what a job needs before anything heavy starts, then runs it: on this machine, or on a Ray cluster that is up."""
+"""Checks what a job needs before anything heavy starts, then runs it, here or on a Ray cluster that is up."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def check(config: TrainConfig, address: str | None) -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"--engine verl needs {missing[0]}, which is not installed; run: pip install 'memalpha[verl]' vllm"
+            f"--engine verl needs {missing[0]}, which is not installed; run: pip install 'memalpha[train,verl]' vllm"
         )
     wanted = config.engine.nodes * config.engine.gpus
     if config.engine.nodes > 1 and address is None:
         raise ConfigError(
-            f"engine.nodes is {config.engine.nodes} and no --address was given; write the job with --dry-run, start Ray "
-            f"by its {HEAD} and {WORKER}, then give --address"
+            f"engine.nodes is {config.engine.nodes} and no --address was given; write the job with --dry-run, start "
+            f"Ray by its {HEAD} and {WORKER}, then give --address"
         )
     there = torch.cuda.device_count() if address is None else cluster_gpus(address)
     if there < wanted:

@@ -63,10 +63,13 @@ def workplace(job: str) -> Workplace:
 class EpisodeLoop(AgentLoopBase):  # type: ignore[misc] # verl has no types of its own
     """Runs one sample of one planned episode."""
 
-    def __init__(self, *args: Any, job: str, **kwargs: Any) -> None:
-        """`job` is the folder of the job; verl gives the rest."""
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, job: str, server_manager: Any, **unused: Any) -> None:
+        """`job` is the folder of the job; of what verl gives, only the servers are of use.
+
+        verl's own constructor prepares chats of several turns, which asks of a tokenizer what not every one has.
+        """
         self._job = job
+        self.server_manager = server_manager
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
         """One output for each chunk that was read.

@@ -71,9 +71,11 @@ class EpisodeTrainer(PPOTrainerSync):  # type: ignore[misc] # verl has no types 
             groups=self.config.data.train_batch_size,
         )
         taught = [key for key in batch.keys if self._rows[key].teaches]
+        groups = {row.group for row in self._rows.values()}
         self._told = measures(fields) | {
+            "sampled_rows": float(len(self._rows)),
             "rows": float(len(taught)),
-            "dropped_groups": self.config.data.train_batch_size - len({self._rows[key].group for key in taught}),
+            "dropped_groups": float(len(groups - {self._rows[key].group for key in taught})),
         }
         batch, idle = _split(batch, set(taught)) if taught else (batch, [])
         if idle:
@@ -136,7 +138,9 @@ class EpisodeTrainer(PPOTrainerSync):  # type: ignore[misc] # verl has no types 
         self._run.log_metrics({"step": self.global_steps} | self._told | named)
         metrics.update({f"{NAME}/{name}": value for name, value in self._told.items()})
 
-    def _val_metrics_update(self, sources: Any, uids: Any, infos: dict[str, list[Any]], *args: Any, **kwargs: Any) -> Any:
+    def _val_metrics_update(
+        self, sources: Any, uids: Any, infos: dict[str, list[Any]], *args: Any, **kwargs: Any
+    ) -> Any:
         reasons = [each for each in infos.pop(FAILED, []) if each]
         if reasons:
             raise TrainingError(f"a sample failed in validation: {reasons[0]}; the last checkpoint is whole")
@@ -148,7 +152,7 @@ def _extra_fields(batch: KVBatchMeta) -> dict[str, Any]:
     if not batch.keys:
         return {}
     found = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
-    return {key: each[FIELD] for key, each in zip(batch.keys, found["extra_fields"].tolist(), strict=True)}
+    return {key: each[FIELD] for key, each in zip(batch.keys, found.pop("extra_fields").tolist(), strict=True)}
 
 
 def _split(batch: KVBatchMeta, kept: set[str]) -> tuple[KVBatchMeta, list[str]]:
