@@ -44,7 +44,8 @@ def test_every_table_by_hand() -> None:
     assert actor["optim"]["lr"] == 1e-6
     assert actor["optim"]["lr_warmup_steps"] == 10  # 850 updates, 85 a step
     assert actor["ppo_max_token_len_per_gpu"] == rollout["max_model_len"] == 16384
-    assert actor["fsdp_config"] == {"model_dtype": "fp32", "dtype": "bfloat16"}
+    assert actor["fsdp_config"]["model_dtype"] == "fp32"
+    assert actor["fsdp_config"]["mixed_precision"]["param_dtype"] == "bf16"
     assert actor["use_kl_loss"] is False
     assert (rollout["n"], rollout["temperature"]) == (8, 0.9)
     assert rollout["agent"]["num_workers"] == 32
@@ -77,7 +78,8 @@ def test_lora_and_the_distance_to_the_reference() -> None:
     assert (found["model"]["lora_rank"], found["model"]["lora_alpha"]) == (32, 64)
     assert found["rollout"]["load_format"] == "safetensors"
     assert (found["actor"]["use_kl_loss"], found["actor"]["kl_loss_coef"]) == (True, 0.01)
-    assert found["actor"]["fsdp_config"] == {"model_dtype": "bf16", "dtype": "float32"}
+    assert found["actor"]["fsdp_config"]["model_dtype"] == "bf16"
+    assert found["actor"]["fsdp_config"]["mixed_precision"]["param_dtype"] == "fp32"
 
 
 def test_a_shipped_model_is_its_folder_and_a_cluster_is_joined() -> None:

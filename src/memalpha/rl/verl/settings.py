@@ -8,8 +8,9 @@ from typing import Any
 from memalpha.agent.local import SHIPPED
 from memalpha.errors import ConfigError
 from memalpha.rl.advantage import Estimator
-from memalpha.rl.config import OptimConfig, Precision, TrainConfig
+from memalpha.rl.config import OptimConfig, TrainConfig
 from memalpha.rl.learner import GRADIENT_NORM
+from memalpha.rl.low_rank import SCALE
 from memalpha.rl.objective import Aggregation, LossConfig, LossKind
 
 NAME = "memalpha"
@@ -17,7 +18,6 @@ NAME = "memalpha"
 DRAFT = "job.yaml"
 TRAINING, VALIDATION, AGENT, CHECKPOINTS = "train.parquet", "validation.parquet", "agent.yaml", "checkpoints"
 """Beside it in the folder of a job."""
-_DTYPES = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}
 _SERVER_MEMORY = 0.6
 """Share of a GPU's memory that the sampler may take; it gives it back for the update."""
 _FLOOR = 0.2
@@ -112,7 +112,7 @@ def _model(config: TrainConfig) -> dict[str, Any]:
         "path": str(where.resolve()) if where.is_dir() else config.run.model,
         "enable_gradient_checkpointing": config.engine.gradient_checkpointing,
         "lora_rank": config.optim.lora_rank,
-        "lora_alpha": 2 * config.optim.lora_rank or 16,
+        "lora_alpha": int(SCALE * config.optim.lora_rank) or 16,
         "target_modules": "all-linear",
     }
 
@@ -121,7 +121,14 @@ def _actor(config: TrainConfig) -> dict[str, Any]:
     optim, loss = config.optim, LossConfig()
     return {
         "strategy": "fsdp2",
-        "fsdp_config": {"model_dtype": config.engine.weights.value, "dtype": _DTYPES[config.engine.precision]},
+        "fsdp_config": {
+            "model_dtype": config.engine.weights.value,
+            "mixed_precision": {
+                "param_dtype": config.engine.precision.value,
+                "reduce_dtype": "fp32",
+                "buffer_dtype": "fp32",
+            },
+        },
         "optim": _optimiser(optim, config.run.steps),
         "grad_clip": GRADIENT_NORM,
         "policy_loss": {"loss_mode": "cispo" if optim.loss is LossKind.CISPO else "vanilla"},

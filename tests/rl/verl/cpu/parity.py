@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.utils import tensordict_utils
 from verl.utils.config import omega_conf_to_dataclass
@@ -51,16 +50,8 @@ def batch_of(rows: list[dict]) -> TensorDict:
 
 
 def main(folder: Path, rows: list[dict]) -> None:
-    with initialize_config_dir(
-        str(Path(sys.modules["verl"].__file__).parent / "trainer" / "config"), version_base=None
-    ):
-        config = compose("ppo_trainer", overrides=OVERRIDES)
-    job = OmegaConf.load(folder / "job.yaml")
-    del job["defaults"]
-    overrides = OmegaConf.select(config, "actor_rollout_ref.model.override_config")
-    OmegaConf.set_struct(config, False)
-    config = OmegaConf.merge(config, job, OmegaConf.from_dotlist([each.lstrip("+") for each in OVERRIDES]))
-    assert overrides is not None
+    with initialize_config_dir(str(folder), version_base=None):
+        config = compose("job", overrides=["hydra.searchpath=[pkg://verl.trainer.config]", *OVERRIDES])
     actor = omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     model = omega_conf_to_dataclass(config.actor_rollout_ref.model)
     actor.model_config = model
@@ -93,7 +84,8 @@ def main(folder: Path, rows: list[dict]) -> None:
     )
     metrics = tensordict_utils.get(worker.train_mini_batch(data), "metrics")
     if rank == 0:
-        print("RESULT " + json.dumps({"loss": metrics["loss"][0], "gradient_norm": metrics["grad_norm"][0]}))
+        result = {"loss": metrics["loss"][0], "gradient_norm": metrics["grad_norm"][0]}
+        sys.stdout.write(f"RESULT {json.dumps(result)}\n")
     torch.distributed.destroy_process_group()
 
 
