@@ -13,7 +13,7 @@ import torch
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.verl.job import Job, write_job
 
-pytestmark = [pytest.mark.verl, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.verl, pytest.mark.timeout(900)]
 
 Runs = Callable[..., subprocess.CompletedProcess[str]]
 ON_A_CPU = (

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -87,8 +87,8 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc] # verl has no types of i
             way = Sampling(
                 temperature=float(sampling_params["temperature"]), max_tokens=place.config.rollout.max_new_tokens
             )
-            work = (_sample, place, model, way, row)
-            trace, steps, told = await asyncio.get_running_loop().run_in_executor(place.threads, *work)
+            work = partial(_sample, place, model, way, row)
+            trace, steps, told = await asyncio.get_running_loop().run_in_executor(place.threads, work)
         except MemalphaError as error:
             return [_failure(str(error))]
         return _outputs(trace, steps, told, model.sampled)

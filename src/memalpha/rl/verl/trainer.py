@@ -38,7 +38,7 @@ _NAMES = {
 """Metrics that verl knows by another name than the local loop."""
 
 
-@register_trainer(NAME)  # type: ignore[untyped-decorator]
+@register_trainer(NAME)
 class EpisodeTrainer(PPOTrainerSync):  # type: ignore[misc] # verl has no types of its own
     """Rows and advantages by `memalpha.rl.rows`; sampling, updates, weights and checkpoints are verl's."""
 
