@@ -90,7 +90,7 @@ def test_a_sample_that_failed_says_why() -> None:
 
 def test_measures_are_means_over_samples() -> None:
     fields = {"a_0_0": {}, "a_0_1": {MEASURES: {"correctness": 1.0}}, "a_1_0": {MEASURES: {"correctness": 0.5}}}
-    assert measures(fields) == {"correctness": 0.75}
+    assert measures(fields) == {"correctness": 0.75, "correctness_spread": 0.25}
     assert measures({}) == {}
 
 

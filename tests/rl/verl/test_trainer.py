@@ -1,6 +1,7 @@
 """verl's own `main_ppo` on a CPU with our agent loop and our trainer: FSDP2 on gloo, one machine and two."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +30,7 @@ ON_A_CPU = (
     "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
 )
 """What a CPU needs otherwise; everything else is as it is for GPUs."""
+NUMPY = re.compile(r"np\.\w+\(")
 TWO_NODES = """
 import subprocess, sys
 from ray.cluster_utils import Cluster
@@ -61,7 +63,7 @@ def steps_of(said: str) -> list[dict[str, float]]:
     for line in said.splitlines():
         if "step:" in line and "actor/grad_norm:" in line:
             pairs = [part.split(":", 1) for part in line[line.index("step:") :].split(" - ")]
-            found.append({name: float(value.removeprefix("np.float64(").rstrip(")")) for name, value in pairs})
+            found.append({name: float(NUMPY.sub("", value).rstrip(")")) for name, value in pairs})
     return found
 
 
@@ -120,5 +122,5 @@ def test_two_machines_do_the_same(verl_run: TrainConfig, tmp_path: Path, on_a_cp
 
 
 def test_this_test_reads_what_verl_prints() -> None:
-    line = "(TaskRunner) step:1 - actor/grad_norm:0.5 - critic/advantages/max:np.float64(1.5)"
-    assert steps_of(line) == [{"step": 1.0, "actor/grad_norm": 0.5, "critic/advantages/max": 1.5}]
+    line = "(TaskRunner) step:1 - actor/grad_norm:0.5 - critic/advantages/max:np.float64(1.5) - n:np.int32(2)"
+    assert steps_of(line) == [{"step": 1.0, "actor/grad_norm": 0.5, "critic/advantages/max": 1.5, "n": 2.0}]

@@ -7,6 +7,7 @@ steps as plain data, or the sentence that says why a sample failed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import pstdev
 from typing import Any
 
 from memalpha.errors import TrainingError
@@ -18,6 +19,8 @@ FIELD = "memalpha"
 """Our part of verl's extra fields of a row."""
 FAILED, STEP, STEPS, MEASURES = "failed", "step", "steps", "measures"
 """Inside it: why the sample failed; the step as plain data; how many its sample has; what is told of the sample."""
+SPREAD = "correctness"
+"""The measure whose spread inside a group is told as well."""
 
 Fields = Mapping[str, Any]
 
@@ -53,9 +56,15 @@ def token_advantages(row: Row) -> list[float]:
 
 
 def measures(fields: Mapping[str, Fields]) -> dict[str, float]:
-    """The mean of what the samples tell of themselves."""
-    told = [each[MEASURES] for each in fields.values() if MEASURES in each]
-    return {name: sum(each[name] for each in told) / len(told) for name in told[0]} if told else {}
+    """The mean of what the samples tell of themselves, and how far those of a group are from each other."""
+    groups: dict[str, list[Mapping[str, float]]] = {}
+    for key, each in fields.items():
+        if MEASURES in each:
+            groups.setdefault(_place(key)[0], []).append(each[MEASURES])
+    told = [each for samples in groups.values() for each in samples]
+    means = {name: sum(each[name] for each in told) / len(told) for name in told[0]} if told else {}
+    spreads = [pstdev(each[SPREAD] for each in samples) for samples in groups.values()]
+    return means | {f"{SPREAD}_spread": sum(spreads) / len(spreads)} if told else {}
 
 
 def deal(padding: Sequence[bool], ranks: int, parts: int) -> list[int]:

@@ -61,6 +61,7 @@ def settings(config: TrainConfig, folder: Path, *, episodes: int, address: str |
     validate = config.run.validate_every or -1
     return {
         "defaults": ["ppo_trainer", "_self_"],
+        "hydra": {"run": {"dir": str(folder)}, "output_subdir": None},  # else it litters the working folder
         NAME: {"job": str(folder)},
         "data": {
             "train_files": str(folder / TRAINING),
