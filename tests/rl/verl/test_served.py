@@ -62,7 +62,8 @@ def test_whole_episodes_are_written_through_it(quoting_qwen: Path) -> None:
     config = TrainConfig()
 
     def run(of: ServedModel) -> list[float]:
-        traces = run_episodes(make_writer(shape, config, sampler=of), ExtractiveReader(), episodes, count_tokens=shape.counter)
+        writer = make_writer(shape, config, sampler=of)
+        traces = run_episodes(writer, ExtractiveReader(), episodes, count_tokens=shape.counter)
         assert all(step.calls for trace in traces for step in trace.steps)
         return [trace.score for trace in traces]
 
