@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
+VERL := .venv-verl
+VERL_READY := $(VERL)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check format demo bench clean
+.PHONY: help install test test-verl check format demo bench clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## make .venv with everything that training, serving and tests need
 
@@ -26,6 +28,16 @@ $(READY): pyproject.toml constraints.txt
 
 test: $(READY)  ## run the whole test suite, slow tests included
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-verl: $(VERL_READY)  ## run what needs verl, on the CPU, in an environment of its own
+	OMP_NUM_THREADS=1 $(VERL)/bin/python -m pytest -m verl tests/rl/verl
+
+$(VERL_READY): pyproject.toml constraints-verl.txt
+	$(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/python -m pip install --quiet "$$(grep '^torch==' constraints-verl.txt)" --constraint constraints-verl.txt
+	$(VERL)/bin/python -m pip install --quiet --editable '.[verl]' pytest pytest-timeout hypothesis \
+		--constraint constraints-verl.txt
+	@touch $@
 
 check: $(READY)  ## lint, format, types, spelling: what a change must pass
 	$(BIN)/ruff check .
@@ -45,5 +57,5 @@ bench: $(READY)  ## measure speed, write benchmarks/results/
 	$(BIN)/python benchmarks/all.py
 
 clean:  ## remove the environment, the caches and what was built
-	rm -rf $(VENV) build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

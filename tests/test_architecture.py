@@ -59,6 +59,11 @@ THIRD_PARTY = {
     "huggingface_hub": ("rl/hub.py",),
     "wandb": ("rl/trackers.py",),
     "mlflow": ("rl/trackers.py",),
+    "verl": ("rl/verl",),
+    "ray": ("rl/verl",),
+    "transfer_queue": ("rl/verl",),
+    "tensordict": ("rl/verl",),
+    "omegaconf": ("rl/verl",),
     "typer": ("cli",),
     "rich": ("cli", "evaluation/terminal.py"),
 }

@@ -20,7 +20,7 @@ from memalpha.rl.config import (
 )
 from memalpha.rl.config_file import to_tables
 from memalpha.rl.learner import Learner
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 from memalpha.rl.train import train
 
 ROOT = Path(__file__).parents[1]

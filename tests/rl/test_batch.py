@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memalpha.rl.batch import MicroBatch, micro_batches, padding_share
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 SHORT = Row(prompt_ids=(4,), token_ids=(2, 3, 1), logprobs=(-0.3, -0.4, -0.5), advantage=-1.0, group=0)
 LONG = Row(prompt_ids=(5, 6, 7), token_ids=(8, 9), logprobs=(-0.1, -0.2), advantage=1.5, group=3)

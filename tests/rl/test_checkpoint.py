@@ -21,7 +21,7 @@ from memalpha.rl import checkpoint
 from memalpha.rl.checkpoint import RunFolder, open_policy
 from memalpha.rl.config import EngineConfig, OptimConfig, Precision, TrainConfig
 from memalpha.rl.learner import Learner
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 CONFIG = TrainConfig(optim=OptimConfig(rate=5e-4))
 ROW = Row(prompt_ids=(5, 6, 3), token_ids=(9, 1), logprobs=(-7.0, -7.0), advantage=1.0, group=0)

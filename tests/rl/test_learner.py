@@ -19,7 +19,7 @@ from memalpha.rl.config import EngineConfig, OptimConfig, Precision
 from memalpha.rl.learner import STOP_KL, Learner, sampled_logprobs
 from memalpha.rl.loss import kl_k3
 from memalpha.rl.objective import Aggregation, LossKind
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 END = 1
 PROMPTS = ("a", "User: the lamp is green #1\n" * 5, "short", "Note that my desk plant is brass pillow. #1\n" * 2)

@@ -20,7 +20,8 @@ from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import DataConfig, OptimConfig, RewardConfig, RolloutConfig, TrainConfig
-from memalpha.rl.rollout import PASS, Collector, Experience, Row, _names, replay
+from memalpha.rl.rollout import Collector, Experience, replay
+from memalpha.rl.rows import Row
 from memalpha.rl.train import make_writer
 
 TEA = Episode(
@@ -39,7 +40,6 @@ def insert(*lines: int) -> str:
 
 
 KEEP, WRONG, NOTHING = insert(1), insert(9), ""
-BROKEN = "<tool_call>{"
 # The first sample keeps the tea and then quotes a line that is not there, the second does nothing. With r1 and r2 only,
 # the rewards [G, T] are 1 + 1 and 1 + 0, then 0 + 1 and 0 + 1.
 REPLIES = [[KEEP, NOTHING], [WRONG, NOTHING]]
@@ -200,23 +200,6 @@ def test_credit_moves_correctness_to_the_chunk_it_comes_from() -> None:
     assert all("lamp" in "".join(map(chr, row.prompt_ids)) for row in rows)
 
 
-def test_calls_are_credited_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    two = f"so {insert(1)} and {insert(2)}"
-    values = [[[3.0, -1.0], []], [[], []]]  # of each sample, each step, each call
-    monkeypatch.setattr(Collector, "_call_values", lambda self, traces, spans: values)
-    experience = collect(
-        Typist([[two, NOTHING], [NOTHING, NOTHING]]), config_of(reward=replace(PLAIN, call_credit=0.75))
-    )
-    row, *others = experience.rows
-    assert row.advantage == pytest.approx(0.5)
-    expected = [0.25 * 0.5] * len(row.token_ids)  # what stands outside the calls is worth 0 of its own
-    for text, value in ((insert(1), 3.0), (insert(2), -1.0)):
-        start = two.index(text)
-        expected[start : start + len(text)] = [0.25 * 0.5 + 0.75 * value] * len(text)
-    assert list(row.token_advantages) == pytest.approx(expected)
-    assert [set(other.token_advantages) for other in others] == [{0.25 * other.advantage} for other in others]
-
-
 def test_the_values_of_calls_are_those_of_the_trace() -> None:
     # Both keep one line; the answer is read from one, the other is worth 0: the deviation is the root of one half.
     reward = replace(PLAIN, call_credit=0.5)
@@ -226,14 +209,6 @@ def test_the_values_of_calls_are_those_of_the_trace() -> None:
     assert [kept.token_advantages[0], other.token_advantages[0]] == pytest.approx(worth, abs=1e-5)
     # The end of the turn belongs to no call.
     assert [kept.token_advantages[-1], other.token_advantages[-1]] == pytest.approx([0.5 * 0.5, 0.5 * -0.5])
-
-
-def test_without_a_difference_in_reward_calls_still_teach(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Collector, "_call_values", lambda self, traces, spans: [[[1.0], []], [[-1.0], []]])
-    model = Typist([[KEEP, KEEP], [NOTHING, NOTHING]])
-    rows = collect(model, config_of(reward=replace(PLAIN, call_credit=0.75))).rows
-    assert [row.advantage for row in rows] == pytest.approx([0.0, 0.0])
-    assert [max(row.token_advantages, key=abs) for row in rows] == pytest.approx([0.75, -0.75])
 
 
 def test_calls_that_are_worth_nothing_are_dropped_as_well() -> None:
@@ -375,15 +350,3 @@ def test_the_samples_of_an_episode_begin_with_the_same_id_which_may_have_several
     digits = [len(str(number)) for ids in first for number in ids]
     assert set(digits) == {1, 2, 3, 4}
     assert replay(groups[0].traces[0], 1).first_id in first[0]
-
-
-def test_calls_of_no_tool_and_writing_the_core_have_no_baseline() -> None:
-    core = render_call(ToolCall(name="memory_update", arguments={"lines": [1], "memory_type": "core"}))
-    arguments = {"new_content": "Bo sails.", "memory_type": "semantic", "memory_id": 1}
-    entry = render_call(ToolCall(name="memory_update", arguments=arguments))
-    missing = render_call(ToolCall(name="memory_update", arguments=arguments | {"memory_id": 9}))
-    unknown = render_call(ToolCall(name="memory_invent", arguments={}))
-    model = Typist([[KEEP + core + entry + "2" + missing + unknown + BROKEN], [NOTHING]])
-    trace = run_episode(Writer(model), ExtractiveReader(), TEA, count_tokens=count)
-    assert [result.ok for result in trace.steps[0].results] == [True, True, True, False, False, False]
-    assert _names(trace.steps[0], passed=1) == ["memory_insert", "", "memory_update", "memory_update", "", "", PASS]

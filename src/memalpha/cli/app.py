@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ data_app = typer.Typer(
     help="Build training sets from public data, and look for what they give away of tests.", no_args_is_help=True
 )
 app.add_typer(data_app, name="data")
+
+
+class Engine(StrEnum):
+    """What trains."""
+
+    LOCAL = "local"
+    VERL = "verl"
+
 
 RUNS = Path("runs")
 LOOPBACK = "127.0.0.1"
@@ -59,32 +68,40 @@ def demo(
     run_demo(RUNS / name, _pairs(overrides), episodes=episodes)
 
 
-@app.command(epilog="Example: **memalpha train --data episodes.jsonl --config configs/world.toml --set run.steps=60**")
+@app.command(
+    epilog="Examples: **memalpha train --data episodes.jsonl --config configs/world.toml --set run.steps=60**, "
+    "**memalpha train --engine verl --config configs/paper-4b.toml --dry-run**"
+)
 def train(
     name: Name = "train",
     config: Annotated[Path | None, typer.Option(help="A TOML file with what differs from the defaults.")] = None,
     data: Annotated[str | None, typer.Option(help="Overrides data.source: world, or a file or folder.")] = None,
     overrides: Set = None,
+    engine: Annotated[
+        Engine, typer.Option(help="local trains in this process on one device; verl on the GPUs of machines.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="With --engine verl: a Ray cluster that runs, such as 10.0.0.1:6379 or auto.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="With --engine verl: write the job, and what starts it.")] = False,
 ) -> None:
     """Train a writer by reinforcement, on the synthetic world or on your own episodes.
 
-    Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/. Start the same
-    command again to resume after an interruption.
+    Writes runs/<name>: metrics.jsonl, tensorboard/, checkpoints/ and the trained model in policy/; with --engine verl
+    the job in verl/. Start the same command again to resume after an interruption.
     """
     need_training()
-    from memalpha.cli.progress import TrainingProgress
-    from memalpha.rl.config_file import load_config
-    from memalpha.rl.train import train as run
+    from memalpha.cli.training import run_cluster_training, run_training
 
     settings = _pairs(overrides)
     if data is not None:
         settings["data.source"] = data
-    loaded = load_config(config, settings)
-    with TrainingProgress() as progress:
-        run(loaded, RUNS / name, observer=progress)
-    typer.echo(
-        f"The trained model is in {RUNS / name / 'policy'}; look at it with: memalpha show --model {RUNS / name}"
-    )
+    if engine is Engine.VERL:
+        run_cluster_training(RUNS / name, config, settings, address=address, dry_run=dry_run)
+    elif address is not None or dry_run:
+        raise ConfigError("--address and --dry-run go with --engine verl; add it, or leave them out")
+    else:
+        run_training(RUNS / name, config, settings)
 
 
 @app.command(name="eval", epilog="Example: **memalpha eval --model runs/demo --tokens 5000 --episodes 8**")

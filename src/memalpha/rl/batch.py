@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 PADDING = 0.05
 """Most of the places of a micro-batch that may hold no token."""

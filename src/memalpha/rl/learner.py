@@ -26,7 +26,7 @@ from memalpha.rl.config import EngineConfig, OptimConfig, Precision
 from memalpha.rl.loss import LossOutput, denominators, policy_loss, truncated_weights
 from memalpha.rl.low_rank import LowRank
 from memalpha.rl.objective import LossConfig
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""

@@ -1,7 +1,8 @@
 """Experience: G samples of each episode, their rewards, and one training row for each chunk they read.
 
 A row holds the ids that were sampled with their log-probabilities; nothing is decoded and encoded again. Groups whose
-rewards do not differ teach nothing and are left out.
+rewards do not differ teach nothing and are left out. What rows are made of is in `memalpha.rl.trajectory`, how in
+`memalpha.rl.rows`.
 """
 
 from __future__ import annotations
@@ -15,42 +16,19 @@ from numpy.typing import NDArray
 
 from memalpha.agent.model import Sampling
 from memalpha.agent.reader import Reader
-from memalpha.agent.writer import Step, Writer, write_budget
-from memalpha.credit import Spans, call_values, pass_values, spans
+from memalpha.agent.writer import Writer, write_budget
 from memalpha.episode import Count, Start, Trace, finish, run_episodes, store_first
-from memalpha.errors import TrainingError
-from memalpha.memory.bank import Bank, MemoryKind
+from memalpha.memory.bank import Bank
 from memalpha.memory.tools import Source, apply
-from memalpha.records import Episode, ToolStatus
+from memalpha.records import Episode
 from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Validator, reward
-from memalpha.rl import advantage
-from memalpha.rl.advantage import Estimator
 from memalpha.rl.config import TrainConfig
+from memalpha.rl.rows import Row, rows
+from memalpha.rl.trajectory import sampled_step, trajectory_of
 
-CENTRED = 0.33
-"""Share of a run after which calls of a helpful tool are compared with nothing (`advantage.per_call`)."""
 LARGEST_FIRST_ID = 10_000
 """Ids begin anywhere up to here, small ones as often as large ones: in a short episode they would have one digit, and
 the policy would unlearn to copy longer ones (docs/log.md)."""
-_NO_TOOL = (ToolStatus.MALFORMED, ToolStatus.UNKNOWN_TOOL, ToolStatus.OVER_BUDGET)
-PASS = "pass"
-"""Stands for a tool where a line was passed over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One prompt with one completion to learn from."""
-
-    prompt_ids: tuple[int, ...]
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    """Of the policy that sampled them, one for each of `token_ids`."""
-    advantage: float
-    """Of the whole completion."""
-    token_advantages: tuple[float, ...] = ()
-    """One for each of `token_ids` where calls are credited apart; empty when `advantage` holds for all of them."""
-    group: int
-    """Rows of one episode share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +79,8 @@ class Collector:
         """Sample every episode `rollout.group` times; raises `ModelError` when model or reader fails."""
         size, rng = self.config.rollout.group, random.Random(seed)
         repeated = [episode for episode in episodes for _ in range(size)]
-        share = self.config.data.stored * (1.0 - self._progress)
-        starts = [
-            Start(
-                stored=len(episode.chunks) // 2 if rng.random() < share else 0,
-                first_id=int(LARGEST_FIRST_ID ** rng.random()),
-            )
-            for episode in episodes
-        ]
+        share = stored_share(self.config, self._progress)
+        starts = [draw_start(episode, share, rng) for episode in episodes]
         traces = run_episodes(
             self.writer,
             self.reader,
@@ -127,11 +99,11 @@ class Collector:
             )
             for at in range(0, len(traces), size)
         )
-        rows = [self._rows(number, group) for number, group in enumerate(groups)]
+        found = [self._rows(number, group) for number, group in enumerate(groups)]
         return Experience(
             groups=groups,
-            rows=tuple(row for each in rows for row in each),
-            dropped_groups=sum(not each for each in rows),
+            rows=tuple(row for each in found for row in each),
+            dropped_groups=sum(not each for each in found),
         )
 
     def _sampling(self, seed: int) -> Sampling:
@@ -141,53 +113,16 @@ class Collector:
     def _reward(self, trace: Trace) -> EpisodeReward:
         return reward(trace, preset=self.config.reward.preset, validator=self.validator, count_tokens=self.count_tokens)
 
-    def _credited(self, each: EpisodeReward) -> list[float]:
-        return each.credited(self._weights, self.config.reward.credit)
-
     def _rows(self, number: int, group: Group) -> list[Row]:
-        optim = self.config.optim
-        rewards_GT = np.array([self._credited(each) for each in group.rewards])
-        branch_BK = np.zeros((0, 0))
-        match optim.estimator:
-            case Estimator.POOLED:
-                advantages_GT = advantage.pooled(rewards_GT, normalise_std=optim.normalise_std)
-            case Estimator.TRAJECTORY:
-                advantages_GT = advantage.trajectory(rewards_GT, normalise_std=optim.normalise_std)
-            case Estimator.PER_STEP:
-                advantages_GT = advantage.per_step(rewards_GT, normalise_std=optim.normalise_std)
-            case Estimator.BRANCHED:
-                local_BK = np.array([values for _, values in group.branches])
-                both = advantage.branched(rewards_GT, local_BK, mix=optim.mix, normalise_std=optim.normalise_std)
-                advantages_GT, branch_BK = both.trajectory_GT, both.branch_BK
-        spans_GT = [[spans(step) for step in trace.steps] for trace in group.traces]
-        values = self._call_values(group.traces, spans_GT)
-        rows = [
-            _row(
-                step,
-                float(advantages_GT[g, t]),
-                number,
-                _Credit(spans_GT[g][t], values[g][t], self.config.reward.call_credit) if values else None,
-            )
-            for g, trace in enumerate(group.traces)
-            for t, step in enumerate(trace.steps)
+        trajectories = [
+            trajectory_of(trace, earned, self.config.reward, validator=self.validator, count_tokens=self.count_tokens)
+            for trace, earned in zip(group.traces, group.rewards, strict=True)
         ]
-        for values_K, (traces, _) in zip(branch_BK, group.branches, strict=True):
-            rows += [_row(trace.steps[-1], float(v), number) for v, trace in zip(values_K, traces, strict=True)]
-        return [row for row in rows if _teaches(row)]
-
-    def _call_values(
-        self, traces: Sequence[Trace], spans_GT: Sequence[Sequence[Spans]]
-    ) -> list[list[list[float]]] | None:
-        """Advantages of calls, then of lines passed over [G][T][calls + lines]; None when they do not count."""
-        if self.config.reward.call_credit == 0:
-            return None
-        values, tools = [], []
-        for trace, spans_T in zip(traces, spans_GT, strict=True):
-            called = call_values(trace, weights=self._weights, validator=self.validator, count_tokens=self.count_tokens)
-            passed = pass_values(trace, spans_T)
-            values.append([[*calls, *lines.values()] for calls, lines in zip(called, passed, strict=True)])
-            tools.append([_names(step, len(lines)) for step, lines in zip(trace.steps, passed, strict=True)])
-        return advantage.per_call(values, tools, centring=max(0.0, 1.0 - self._progress / CENTRED))
+        branches = [
+            [sampled_step(trace.steps[-1], float(value)) for trace, value in zip(traces, values_K, strict=True)]
+            for traces, values_K in group.branches
+        ]
+        return rows(trajectories, self.config, progress=self._progress, group=number, branches=branches)
 
     def _branches(
         self, leader: Trace, rng: random.Random, seed: int
@@ -211,6 +146,19 @@ class Collector:
         return tuple(found)
 
 
+def stored_share(config: TrainConfig, progress: float) -> float:
+    """Share of the episodes that begin with a filled memory when the share `progress` of the run is over."""
+    return config.data.stored * (1.0 - progress)
+
+
+def draw_start(episode: Episode, share: float, rng: random.Random) -> Start:
+    """What the samples of an episode begin with: a share of the episodes in their middle, each with a first id."""
+    return Start(
+        stored=len(episode.chunks) // 2 if rng.random() < share else 0,
+        first_id=int(LARGEST_FIRST_ID ** rng.random()),
+    )
+
+
 def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
     """The memory as it was before step number `until`, rebuilt from the calls of the trace."""
     bank = Bank(count_tokens=trace.bank.count_tokens, layout=trace.bank.layout, first_id=trace.bank.first_id)
@@ -221,58 +169,3 @@ def replay(trace: Trace, until: int, budget: float | None = None) -> Bank:
         for call in step.calls:
             apply(bank, call, Source(chunk=chunk, index=step.index), allowed)
     return bank
-
-
-def _teaches(row: Row) -> bool:
-    return any(abs(value) > advantage.ROUNDING for value in row.token_advantages or (row.advantage,))
-
-
-def _names(step: Step, passed: int) -> list[str]:
-    """The tool of each call, then PASS for each of `passed` lines.
-
-    Empty for a call of no tool, over the budget or on the core. Those keep their values (`advantage.per_call`):
-    compared with their like only, overwriting the one text of the core with small talk would be as good as anything.
-    Failed calls count with their tool: an update that fails is no reason to give up those that do not.
-    """
-    operations, tools = iter(step.operations), []
-    for call, result in zip(step.calls, step.results, strict=True):
-        core = result.ok and next(operations).kind is MemoryKind.CORE
-        tools.append("" if core or result.status in _NO_TOOL else call.name)
-    return [*tools, *[PASS] * passed]
-
-
-@dataclass(frozen=True, slots=True)
-class _Credit:
-    """Advantages of the single choices of one completion."""
-
-    spans: Spans
-    values: Sequence[float]
-    """Of the calls, then of the lines passed over."""
-    share: float
-    """Of the advantage of a token, that of its own choice."""
-
-
-def _row(step: Step, value: float, group: int, credit: _Credit | None = None) -> Row:
-    """The row of a step."""
-    completion = step.completion
-    if not completion.token_ids or len(completion.token_ids) != len(completion.logprobs):
-        raise TrainingError(
-            f"the model gave {len(completion.token_ids)} token ids and {len(completion.logprobs)} log-probabilities "
-            "for a completion, expected one for each sampled token; train with a local model"
-        )
-    tokens: list[float] = []
-    if credit is not None:
-        common = (1 - credit.share) * value
-        tokens = [common] * len(completion.token_ids)
-        choices = [*credit.spans.calls, *credit.spans.passed.values()]
-        # A model that gives no offsets has values for its calls, but no place to put them.
-        for (first, stop), own in zip(choices, credit.values, strict=bool(choices)):
-            tokens[first:stop] = [common + credit.share * own] * (stop - first)
-    return Row(
-        prompt_ids=completion.prompt_ids,
-        token_ids=completion.token_ids,
-        logprobs=completion.logprobs,
-        advantage=value,
-        token_advantages=tuple(tokens),
-        group=group,
-    )

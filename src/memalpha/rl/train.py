@@ -16,7 +16,7 @@ import torch
 
 from memalpha.agent.local import SHIPPED, LocalModel
 from memalpha.agent.model import Model, Sampling
-from memalpha.agent.reader import ExtractiveReader, Reader
+from memalpha.agent.reader import Reader
 from memalpha.agent.tokens import TokenCounter
 from memalpha.agent.view import ViewConfig
 from memalpha.agent.vllm_model import VllmModel, open_vllm
@@ -26,12 +26,13 @@ from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.episode import run_episodes
-from memalpha.errors import EpisodeError
+from memalpha.errors import ConfigError, EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
 from memalpha.rl.alarms import Alarm, fresh
 from memalpha.rl.checkpoint import DTYPES, RunFolder, open_policy
 from memalpha.rl.config import Sampler, TrainConfig
+from memalpha.rl.frozen import open_frozen
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience
 from memalpha.rl.trackers import need_trackers, open_boards
@@ -134,11 +135,20 @@ def train(
 ) -> LocalModel:
     """Run, or resume, one training run in `folder`; returns the trained model, which is also in `folder`/policy.
 
-    Raises `CheckpointError`, `EpisodeError`, `ModelError`, `TrainingError` or `OutputError`; the last checkpoint stays.
+    `reader` and `validator` replace those that the configuration names. Raises `CheckpointError`, `ConfigError`,
+    `EpisodeError`, `ModelError`, `TrainingError` or `OutputError`; the last checkpoint stays.
     """
     need_trackers(config.engine.trackers)
     torch.set_num_threads(config.engine.threads)
-    observer, reader = observer or Observer(), reader or ExtractiveReader()
+    if config.engine.nodes * config.engine.gpus > 1:
+        raise ConfigError(
+            f"engine.nodes is {config.engine.nodes} and engine.gpus is {config.engine.gpus}, expected 1 of each with "
+            "--engine local; train with --engine verl"
+        )
+    observer = observer or Observer()
+    if reader is None or validator is None:
+        frozen = open_frozen(config.reward)
+        reader, validator = reader or frozen.reader, validator or frozen.validator
     run = RunFolder(path=folder)
     source = open_source(config)
     run.open(config)
