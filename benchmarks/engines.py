@@ -25,7 +25,7 @@ from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.learner import GRADIENT_NORM, Learner
 from memalpha.rl.loss import denominators, policy_loss
 from memalpha.rl.objective import LossConfig
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 
 class Engine(Protocol):

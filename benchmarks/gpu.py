@@ -30,7 +30,7 @@ from memalpha.errors import ModelError
 from memalpha.rl.batch import micro_batches, padding_share
 from memalpha.rl.config import EngineConfig, OptimConfig, Precision
 from memalpha.rl.learner import Learner, sampled_logprobs
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

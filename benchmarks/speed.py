@@ -29,7 +29,8 @@ from memalpha.cli.measure import open_episodes
 from memalpha.episode import run_episodes
 from memalpha.evaluation.harness import bootstrap
 from memalpha.rl.config import TrainConfig
-from memalpha.rl.rollout import Collector, Row
+from memalpha.rl.rollout import Collector
+from memalpha.rl.rows import Row
 from memalpha.rl.train import make_writer, open_source
 
 SEQUENCES = 128

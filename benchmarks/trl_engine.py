@@ -23,7 +23,7 @@ from memalpha.agent.local import LocalModel
 from memalpha.agent.model import Sampling
 from memalpha.rl.config import Precision, TrainConfig
 from memalpha.rl.objective import LossConfig
-from memalpha.rl.rollout import Row
+from memalpha.rl.rows import Row
 
 ROWS = 16
 """Of one backward pass."""

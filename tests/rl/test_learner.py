@@ -5,10 +5,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.agent.model import Completion, Prompt, Sampling
@@ -88,6 +90,41 @@ def test_log_probabilities_are_those_recorded_when_sampling(model: LocalModel, t
         with torch.no_grad():
             got_NC = sampled_logprobs(model.network, batch, Precision.FP32, temperature or 1.0)
         torch.testing.assert_close(got_NC, batch.logprobs_NC, rtol=0.0, atol=1e-5)
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 2048,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.3,
+}
+REAL = {
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=16)),
+    "lfm2": lambda: Lfm2ForCausalLM(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"], conv_L_cache=3)),
+    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
+}
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("family", REAL)
+def test_sampler_and_trainer_agree_for_every_family_before_and_after_an_update(
+    model: LocalModel, family: str, rank: int
+) -> None:
+    torch.manual_seed(0)
+    network = REAL[family]().eval()
+    network.generation_config.eos_token_id = [END, *range(100, 400)]
+    policy = LocalModel(network, model.tokenizer)
+    learner = learner_of(policy, replace(ONE_UPDATE, lora_rank=rank, rate=1e-2))
+    for seed in range(2):
+        for temperature in (0.0, 1.0):
+            rows = as_rows(sampled(policy, temperature=temperature))
+            told = [[pytest.approx(row.logprobs, abs=1e-5)] for row in rows]
+            assert [[each] for each in logprobs_of(policy, rows)] == told
+        learner.update(rows, seed=seed)
+    assert len({row.token_ids for row in rows}) > 4
 
 
 def test_a_policy_of_garbage_gives_the_same_log_probabilities(tiny_policy: Path) -> None:
