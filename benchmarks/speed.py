@@ -101,6 +101,10 @@ def timed(config: TrainConfig, engine: Engine, prompts: Sequence[Prompt], rows: 
         scored = engine.score(rows)
     with clock(seconds, "update_seconds"):
         engine.update(scored, seed=1)
+    if isinstance(engine, Ours) and engine.learner.updates % config.optim.minibatches:
+        raise SystemExit(
+            f"{engine.name} stopped before its {config.optim.minibatches} optimiser steps; lower optim.rate"
+        )
     return seconds | {"sampled_tokens": sum(len(each.token_ids) for each in completions)}
 
 
