@@ -94,3 +94,46 @@ def _refuse_remote(host: str | bytes | None) -> None:
         local = False
     if not local:
         raise NetworkBlockedError(f"a test tried to reach {name!r}; serve it on 127.0.0.1 or mark the test `network`")
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> Callable[..., Any]:
+    """Makes a random network of a family, of two layers: tiny_network("qwen3", vocab_size=2048)."""
+    import torch
+    from transformers import (
+        GPT2Config,
+        GPT2LMHeadModel,
+        Lfm2Config,
+        Lfm2ForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
+
+    shape: dict[str, Any] = {
+        "vocab_size": 64,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.3,
+    }
+    gpt2: dict[str, Any] = {"vocab_size": 64, "n_embd": 16, "n_layer": 2, "n_head": 4, "initializer_range": 0.3}
+    convolved: dict[str, Any] = {"layer_types": ["conv", "full_attention"], "conv_L_cache": 3}
+    families: dict[str, Callable[..., Any]] = {
+        "qwen3": lambda **more: Qwen3ForCausalLM(Qwen3Config(**{**shape, "head_dim": 8, **more})),
+        "lfm2": lambda **more: Lfm2ForCausalLM(Lfm2Config(**{**shape, **convolved, **more})),
+        "llama": lambda **more: LlamaForCausalLM(LlamaConfig(**{**shape, **more})),
+        "sliding": lambda **more: MistralForCausalLM(MistralConfig(**{**shape, "sliding_window": 6, **more})),
+        "gpt2": lambda **more: GPT2LMHeadModel(GPT2Config(**{**gpt2, **more})),
+    }
+
+    def make(family: str, **more: Any) -> Any:
+        torch.manual_seed(0)
+        return families[family](**more).eval()
+
+    return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,15 +16,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import (
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    Lfm2Config,
-    Lfm2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import AutoTokenizer
 
 from memalpha.agent.local import SHIPPED, LocalModel, load_local
 from memalpha.agent.model import Completion, Prompt, Sampling
@@ -32,36 +24,10 @@ from memalpha.agent.tokens import NANO_FOLDER
 from memalpha.errors import ConfigError, ModelError
 from memalpha.records import Message, Role
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 2048,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "tie_word_embeddings": True,
-    "initializer_range": 0.3,  # far from uniform, so that no two tokens tie
-    "pad_token_id": 0,
-    "bos_token_id": 2,
-    "eos_token_id": 1,
-}
+SIZES: dict[str, Any] = {"vocab_size": 2048, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
 END = 1
 MANY_ENDS = [END, *range(1100, 1500)]
 """About a fifth of the vocabulary, so that random rows end at many lengths."""
-
-
-def lfm2() -> Any:
-    return Lfm2ForCausalLM(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"], conv_L_cache=3))
-
-
-def qwen3() -> Any:
-    return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8))
-
-
-def gpt2() -> Any:
-    """With learned positions, which tell where a text begins; rotary ones do not."""
-    ends = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
-    return GPT2LMHeadModel(GPT2Config(vocab_size=2048, n_embd=32, n_layer=2, n_head=4, initializer_range=0.3, **ends))
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +35,10 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(NANO_FOLDER)
 
 
-@pytest.fixture(scope="module", params=[lfm2, qwen3, gpt2], ids=["lfm2", "qwen3", "gpt2"])
-def model(request: pytest.FixtureRequest, tokenizer: Any) -> LocalModel:
-    torch.manual_seed(0)
-    network = request.param().eval()
+@pytest.fixture(scope="module", params=["lfm2", "qwen3", "gpt2"])
+def model(request: pytest.FixtureRequest, tokenizer: Any, tiny_network: Callable[..., Any]) -> LocalModel:
+    """GPT-2 has learned positions, which tell where a text begins; rotary ones do not."""
+    network = tiny_network(request.param, **SIZES)
     network.generation_config.eos_token_id = MANY_ENDS
     return LocalModel(network, tokenizer)
 
@@ -153,9 +119,8 @@ def test_prompts_that_are_alike_are_drawn_apart(model: LocalModel) -> None:
     assert len({each.token_ids for each in found}) > 4
 
 
-def test_a_batch_is_bounded_in_tokens(tokenizer: Any) -> None:
-    torch.manual_seed(0)
-    network = qwen3().eval()
+def test_a_batch_is_bounded_in_tokens(tokenizer: Any, tiny_network: Callable[..., Any]) -> None:
+    network = tiny_network("qwen3", **SIZES)
     prompts = random_prompts(15)
     whole = LocalModel(network, tokenizer).complete(prompts, Sampling(max_tokens=6))
     small = LocalModel(network, tokenizer, sample_tokens=90)

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import (
-    DynamicCache,
-    GPT2Config,
-    GPT2LMHeadModel,
-    Lfm2Config,
-    Lfm2ForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import DynamicCache, Lfm2ForCausalLM
 
 from memalpha.agent.row_batch import RowBatch, RowCache, alike, read
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "initializer_range": 0.3,
-}
-GPT2_SIZES: dict[str, Any] = {"vocab_size": 64, "n_embd": 16, "n_layer": 2, "n_head": 4, "initializer_range": 0.3}
-NETWORKS = {
-    "lfm2": lambda: Lfm2ForCausalLM(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"], conv_L_cache=3)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
-    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**GPT2_SIZES)),
-}
 
-
-@pytest.fixture(scope="module", params=NETWORKS, ids=str)
-def network(request: pytest.FixtureRequest) -> Any:
-    torch.manual_seed(0)
-    return NETWORKS[request.param]().eval()
+@pytest.fixture(scope="module", params=["lfm2", "qwen3", "llama", "gpt2"])
+def network(request: pytest.FixtureRequest, tiny_network: Callable[..., Any]) -> Any:
+    return tiny_network(request.param)
 
 
 def ids(seed: int, length: int) -> list[int]:
@@ -114,12 +84,9 @@ def test_prompts_that_are_a_start_of_each_other_leave_something_to_read(network:
         assert found == pytest.approx(logits_of(network, row)[-1], abs=1e-5)
 
 
-def test_layers_that_forget_do_not_join() -> None:
-    config = MistralConfig(**SIZES, sliding_window=4)
-    cache = RowCache(config)
-    assert not cache.joins
-    assert MistralForCausalLM(config) is not None
-    assert RowCache(Qwen3Config(**SIZES)).joins
+def test_layers_that_forget_do_not_join(tiny_network: Callable[..., Any]) -> None:
+    assert not RowCache(tiny_network("sliding").config).joins
+    assert RowCache(tiny_network("qwen3").config).joins
     assert [type(layer) for layer in RowCache(None).layers] == [type(layer) for layer in DynamicCache().layers] == []
 
 

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from memalpha.errors import CheckpointError
 from memalpha.rl.low_rank import LowRank
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "initializer_range": 0.3,
-}
-NETWORKS = {
-    "lfm2": lambda: Lfm2ForCausalLM(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"], conv_L_cache=3)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
-}
 IDS = torch.arange(3, 15)[None]
 
 
-@pytest.fixture(params=NETWORKS, ids=str)
-def network(request: pytest.FixtureRequest) -> Any:
-    torch.manual_seed(0)
-    return NETWORKS[request.param]().eval()
+@pytest.fixture(params=["lfm2", "qwen3", "llama"])
+def network(request: pytest.FixtureRequest, tiny_network: Callable[..., Any]) -> Any:
+    return tiny_network(request.param)
 
 
 def logits(network: Any) -> Tensor:
@@ -56,8 +41,8 @@ def test_they_change_nothing_at_first_and_leave_the_head_alone(network: Any) -> 
     assert len(made.parameters()) == len(made.state())
 
 
-def test_a_layer_by_hand() -> None:
-    network = NETWORKS["qwen3"]()
+def test_a_layer_by_hand(tiny_network: Callable[..., Any]) -> None:
+    network = tiny_network("qwen3")
     layer = network.model.layers[0].mlp.up_proj
     inputs, plain = torch.randn(3, 16), layer.weight.detach().clone()
     state = randomised(LowRank(network, 4)).state()
