@@ -121,7 +121,5 @@ def test_memory_that_runs_out_says_which_setting_decides(local: LocalModel) -> N
 
 def test_without_vllm_one_clear_sentence(local: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(
-        MissingExtraError, match=r"vllm cannot be imported .*; install it as docs/train\.md says, or set"
-    ):
-        open_vllm(local, "folder", memory=0.4, seed=0)
+    with pytest.raises(MissingExtraError, match=r"vllm cannot be imported .*; install it as docs/train\.md says"):
+        open_vllm(local, "folder", memory=0.4, seed=0, dtype="float32")
