@@ -257,6 +257,12 @@ def test_a_mistyped_model_can_be_mended(short_run: TrainConfig, tmp_path: Path) 
     train(varied(short_run, run={"steps": 1}), tmp_path / "run")
 
 
+def test_a_run_that_verl_began_is_not_gone_on_with(short_run: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "verl" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"was begun by verl; add --engine verl to go on, or give another --name"):
+        train(short_run, tmp_path)
+
+
 # What a run does.
 
 

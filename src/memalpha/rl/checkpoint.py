@@ -37,6 +37,8 @@ CHECKSUMS = "checksums.json"
 DTYPES = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}
 """Names by which torch knows them."""
 ALARMS = "alarms.jsonl"
+JOB = "verl"
+"""The folder of what is written for verl."""
 LOW_RANK = "low_rank.safetensors"
 """In place of a policy, where only low-rank matrices are trained."""
 
@@ -46,6 +48,11 @@ class RunFolder:
     """Reads and writes one run directory."""
 
     path: Path
+
+    @property
+    def by_verl(self) -> bool:
+        """Whether verl has begun to train it; its checkpoints are of no use to the local engine, nor the other way."""
+        return (self.path / JOB / "checkpoints").is_dir()
 
     def open(self, config: TrainConfig) -> None:
         """Create the folder, or check that it belongs to the same configuration; raises `CheckpointError`.

@@ -26,7 +26,7 @@ from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
 from memalpha.episode import run_episodes
-from memalpha.errors import ConfigError, EpisodeError
+from memalpha.errors import CheckpointError, ConfigError, EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
 from memalpha.rl.alarms import Alarm, fresh
@@ -150,6 +150,8 @@ def train(
         frozen = open_frozen(config.reward)
         reader, validator = reader or frozen.reader, validator or frozen.validator
     run = RunFolder(path=folder)
+    if run.by_verl:
+        raise CheckpointError(f"{folder} was begun by verl; add --engine verl to go on, or give another --name")
     source = open_source(config)
     run.open(config)
     done = run.latest()

@@ -107,3 +107,9 @@ def test_scripts_can_be_read_by_all(verl_run: TrainConfig, tmp_path: Path) -> No
     assert os.access(job.folder / LAUNCH, os.R_OK)
     line = (job.folder / LAUNCH).read_text(encoding="utf-8").splitlines()[-1]
     assert shlex.split(line)[1:] == list(job.command)
+
+
+def test_a_run_of_the_local_engine_is_not_gone_on_with(verl_run: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "step-000005").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"was begun by the local engine; leave --engine out to go on, or give"):
+        write_job(verl_run, tmp_path)

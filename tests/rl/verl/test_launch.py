@@ -11,7 +11,7 @@ from memalpha.errors import ConfigError, MissingExtraError, ModelError, Training
 from memalpha.rl.config import RewardConfig, TrainConfig
 from memalpha.rl.verl import launch
 from memalpha.rl.verl.job import write_job
-from memalpha.rl.verl.launch import check, cluster_gpus, run_job, steps_by_hand
+from memalpha.rl.verl.launch import check, cluster_size, run_job, steps_by_hand
 from memalpha.rl.verl.settings import CHECKPOINTS
 
 
@@ -20,6 +20,7 @@ def everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """All packages, and one GPU."""
     monkeypatch.setattr(launch, "find_spec", lambda name: object())
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
 
 
 def test_a_package_that_is_missing_is_named(verl_run: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,11 +47,14 @@ def test_several_machines_need_an_address(verl_run: TrainConfig) -> None:
 
 @pytest.mark.usefixtures("everything")
 def test_the_gpus_of_a_cluster_count(verl_run: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "cluster_gpus", lambda address: 4)
+    monkeypatch.setattr(launch, "cluster_size", lambda address: (4, 12))
     config = replace(verl_run, engine=replace(verl_run.engine, nodes=2, gpus=2))
     check(config, "auto")
     with pytest.raises(ConfigError, match=r"engine.gpus is 8, but the cluster at auto has 4 GPUs"):
         check(replace(config, engine=replace(config.engine, gpus=4)), "auto")
+    monkeypatch.setattr(launch, "cluster_size", lambda address: (4, 11))
+    with pytest.raises(ConfigError, match=r"takes 3 CPUs for each of 4 GPUs .* the cluster at auto has 11; lower"):
+        check(config, "auto")
 
 
 def test_a_cluster_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +66,7 @@ def test_a_cluster_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch)
     ray.__dict__.update(init=refuse, shutdown=lambda: None)
     monkeypatch.setitem(sys.modules, "ray", ray)
     with pytest.raises(ConfigError, match=r"no Ray cluster answers at 10.0.0.1:6379 \(nobody there\); start it"):
-        cluster_gpus("10.0.0.1:6379")
+        cluster_size("10.0.0.1:6379")
 
 
 @pytest.mark.usefixtures("everything")

@@ -25,7 +25,7 @@ from typing import Any
 from memalpha.data.parquet import write_rows
 from memalpha.errors import CheckpointError
 from memalpha.records import write_episodes
-from memalpha.rl.checkpoint import RunFolder
+from memalpha.rl.checkpoint import JOB, RunFolder
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.train import make_writer, open_source
 from memalpha.rl.verl.schedule import Planned, plan
@@ -33,7 +33,6 @@ from memalpha.rl.verl.served import load_shape
 from memalpha.rl.verl.settings import AGENT, CHECKPOINTS, DRAFT, NAME, TRAINING, VALIDATION, refuse, settings
 from memalpha.writing import replace_file, writing
 
-FOLDER = "verl"
 EPISODES = "episodes.jsonl"
 LAUNCH, HEAD, WORKER = "launch.sh", "head.sh", "worker.sh"
 PORT = 6379
@@ -57,7 +56,11 @@ def write_job(config: TrainConfig, run: Path, *, address: str | None = None) -> 
     `ModelError` or `OutputError`.
     """
     refuse(config)
-    folder = (run / FOLDER).resolve()
+    if RunFolder(path=run).latest() is not None:
+        raise CheckpointError(
+            f"{run} was begun by the local engine; leave --engine out to go on, or give another --name"
+        )
+    folder = (run / JOB).resolve()
     shape = load_shape(config.run.model)
     source = open_source(config).cut(make_writer(shape, config).config.passage_tokens, shape.counter)
     schedule = plan(config, source)

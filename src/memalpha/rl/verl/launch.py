@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from memalpha.writing import writing
 
 PACKAGES = ("verl", "ray", "transfer_queue", "tensordict", "vllm")
 """What a job imports; the first four come with the extra, vLLM fits the machine's CUDA."""
+
+CPUS_OF_GPU = 3
+"""Which verl 0.9.1 asks Ray for with each GPU, since as many of its workers may share one."""
 
 Run = Callable[[tuple[str, ...]], int]
 
@@ -57,22 +61,28 @@ def check(config: TrainConfig, address: str | None) -> None:
             f"engine.nodes is {config.engine.nodes} and no --address was given; write the job with --dry-run, start "
             f"Ray by its {HEAD} and {WORKER}, then give --address"
         )
-    there = torch.cuda.device_count() if address is None else cluster_gpus(address)
-    if there < wanted:
-        place = "this machine" if address is None else f"the cluster at {address}"
+    gpus, cpus = (torch.cuda.device_count(), os.cpu_count() or 1) if address is None else cluster_size(address)
+    place = "this machine" if address is None else f"the cluster at {address}"
+    if gpus < wanted:
         raise ConfigError(
-            f"engine.nodes × engine.gpus is {wanted}, but {place} has {there} GPUs; lower engine.gpus, or add machines"
+            f"engine.nodes × engine.gpus is {wanted}, but {place} has {gpus} GPUs; lower engine.gpus, or add machines"
+        )
+    if cpus < wanted * CPUS_OF_GPU:
+        raise ConfigError(
+            f"verl takes {CPUS_OF_GPU} CPUs for each of {wanted} GPUs and would wait for ever, since {place} has "
+            f"{cpus}; lower engine.gpus, or give it more CPUs"
         )
     open_frozen(config.reward)
 
 
-def cluster_gpus(address: str) -> int:
-    """GPUs of a Ray cluster; raises `ConfigError` when none is there."""
+def cluster_size(address: str) -> tuple[int, int]:
+    """GPUs and CPUs of a Ray cluster; raises `ConfigError` when none is there."""
     import ray
 
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-        return int(ray.cluster_resources().get("GPU", 0))
+        resources = ray.cluster_resources()
+        return int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigError(
