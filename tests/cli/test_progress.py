@@ -28,6 +28,16 @@ def test_without_a_terminal_each_step_is_a_line_with_every_term() -> None:
     assert "validation 0.500" in lines[1]
 
 
+def test_what_is_left_is_known_from_steps_however_long_they_take() -> None:
+    out, now = io.StringIO(), [0.0]
+    with TrainingProgress(Console(file=out, width=200, get_time=lambda: now[0])) as progress:
+        progress.on_start(0, 5)
+        for step in range(1, 5):
+            now[0] += 100.0
+            progress.on_step(metrics(step))
+    assert [line.split()[-3] for line in out.getvalue().splitlines()[1:]] == ["300", "200", "100"]
+
+
 def test_a_resumed_run_says_where_it_goes_on() -> None:
     out = io.StringIO()
     TrainingProgress(Console(file=out, width=120)).on_start(5, 9)

@@ -51,6 +51,8 @@ class TrainingProgress(Observer):
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self.console,
+            # Over so many seconds speed is measured; of the usual 30 a step with its validation leaves nothing.
+            speed_estimate_period=1800.0,
         )
         self._steps = self._bars.add_task("training")
         self._chunks = self._bars.add_task("chunks")
