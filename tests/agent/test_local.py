@@ -362,7 +362,7 @@ def refused(name: str | Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     assert str(name) in message
-    assert "expected a folder with config.json, weights and tokenizer, or the name of a shipped model" in message
+    assert "expected a folder with config.json, weights and tokenizer, a name on the Hugging Face hub, or" in message
     return message
 
 
@@ -405,6 +405,15 @@ def test_a_damaged_file_is_one_clear_sentence(policy: Path, name: str, damage: s
     else:
         file.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "garbage": b"\x00\xff" * 99}[damage])
     refused(policy)
+
+
+def test_an_empty_tokenizer_is_none(policy: Path) -> None:
+    # Of Qwen3 transformers makes a tokenizer without a word where the folder has none.
+    config = Qwen3Config(vocab_size=16, hidden_size=8, intermediate_size=8, num_hidden_layers=1, head_dim=8)
+    config.save_pretrained(policy)
+    for file in policy.glob("*token*"):
+        file.unlink()
+    assert "has no tokenizer" in refused(policy)
 
 
 def test_weights_that_lack_a_part_are_not_made_up(policy: Path) -> None:

@@ -122,6 +122,7 @@ def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ("[runs]\n", r"got the unknown key 'runs', expected data, engine, optim, reward, rollout, run, writer"),
         ("[run]\nstep = 3\n", r"\[run\]: got the unknown key 'step', expected .*, steps, "),
+        ("[run]\ndevice = 3\n", r"\[run\]: got the unknown key 'device', expected .*; it belongs in \[engine\]$"),
         ("steps = 3\n", "got the key 'steps' outside a table, expected it in one such as"),
         ("[run]\nsteps = 3.5\n", r"\[run\] steps: got 3\.5, expected a whole number"),
         ("[run]\nsteps = true\n", r"\[run\] steps: got True, expected a whole number"),

@@ -25,7 +25,7 @@ from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import PromptStyle, Writer
 from memalpha.data.world import make_episode
 from memalpha.episode import run_episodes
-from memalpha.errors import CheckpointError, EpisodeError, ModelError, OutputError
+from memalpha.errors import CheckpointError, ConfigError, EpisodeError, ModelError, OutputError
 from memalpha.records import Chunk, Episode, Question, ToolCall, write_episodes
 from memalpha.rewards import RewardPreset, RuleValidator, reward
 from memalpha.rl.advantage import Estimator
@@ -511,6 +511,13 @@ def test_the_template_tells_the_style(short_run: TrainConfig) -> None:
     assert make_writer(model, short_run).config.style is PromptStyle.NANO
     model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     assert make_writer(model, short_run).config.style is PromptStyle.CHAT
+
+
+def test_a_model_without_a_template_is_refused_before_anything_is_sampled(short_run: TrainConfig) -> None:
+    model = load_local(short_run.run.model)
+    model.tokenizer.chat_template = None
+    with pytest.raises(ConfigError, match="has no chat template; use a model that was made for chat"):
+        make_writer(model, short_run)
 
 
 def test_evaluation_is_greedy(short_run: TrainConfig) -> None:

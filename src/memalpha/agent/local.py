@@ -33,7 +33,8 @@ SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
 """Models by name: the trained writer, and the warm start it was trained from."""
 
 _EXPECTED = (
-    "expected a folder with config.json, weights and tokenizer, or the name of a shipped model (nano, nano-warm)"
+    "expected a folder with config.json, weights and tokenizer, a name on the Hugging Face hub, or that of a shipped "
+    "model (nano, nano-warm)"
 )
 
 
@@ -84,6 +85,14 @@ class LocalModel:
         return len(weight)
 
     @property
+    def chat_template(self) -> str:
+        """How messages become text; raises `ConfigError` for a tokenizer that has none."""
+        template = self.tokenizer.chat_template
+        if not isinstance(template, str):
+            raise ConfigError(f"the tokenizer of {self._name} has no chat template; use a model that was made for chat")
+        return template
+
+    @property
     def shows_tools(self) -> bool:
         """Whether the chat template has a place for the tools of a prompt."""
         template = self.tokenizer.chat_template
@@ -102,7 +111,7 @@ class LocalModel:
 
         Raises `ModelError` for messages that the template refuses, such as a system message that is not the first.
         """
-        options: dict[str, Any] = {"enable_thinking": False} if "enable_thinking" in self._template() else {}
+        options: dict[str, Any] = {"enable_thinking": False} if "enable_thinking" in self.chat_template else {}
         shown: list[dict[Any, Any] | Callable[..., Any]] | None = [dict(tool) for tool in tools] or None
         try:
             text = self.tokenizer.apply_chat_template(
@@ -139,12 +148,6 @@ class LocalModel:
     def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """One completion for each prompt, in order; with a seed, the same batch gives the same completions."""
         return complete_all(self.stream(), prompts, sampling)
-
-    def _template(self) -> str:
-        template = self.tokenizer.chat_template
-        if not isinstance(template, str):
-            raise ConfigError(f"the tokenizer of {self._name} has no chat template; use a model that was made for chat")
-        return template
 
     def completion(self, prompt_ids: Sequence[int], sample: Sample) -> Completion:
         """What a row came to."""
@@ -200,18 +203,33 @@ def load_local(
         raise ModelError(f"the folder {where} is not there; {_EXPECTED}")
     place = open_device(device)
     _hush()
+    tokenizer = open_tokenizer(where)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
         loaded: Any = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype), output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"no model could be loaded from {where} ({first}); {_EXPECTED}") from error
+        raise _unreadable(where, error) from error
     network, report = loaded
     if report["missing_keys"]:  # transformers would go on with random numbers in their place
         raise ModelError(f"the weights of {where} lack {min(report['missing_keys'])}; {_EXPECTED}")
     with memory_limit("loading the model", 'take a smaller one, or engine.weights = "bf16" with optim.lora_rank'):
         network.to(place).eval()
     return LocalModel(network, tokenizer, name=str(name), sample_tokens=sample_tokens)
+
+
+def open_tokenizer(where: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or of a name on the hub; raises `ModelError` when there is none."""
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _unreadable(where, error) from error
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # of some kinds transformers makes an empty one where no file is
+        raise ModelError(f"{where} has no tokenizer; {_EXPECTED}")
+    return tokenizer
+
+
+def _unreadable(where: str | Path, error: Exception) -> ModelError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ModelError(f"no model could be loaded from {where} ({first}); {_EXPECTED}")
 
 
 def _means_a_folder(path: Path) -> bool:

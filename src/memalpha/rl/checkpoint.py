@@ -74,10 +74,11 @@ class RunFolder:
         """The configuration of the run; raises `CheckpointError`."""
         file = self.path / "run.json"
         try:
-            return from_tables(json.loads(file.read_text(encoding="utf-8")), where=str(file))
+            return from_tables(json.loads(file.read_text(encoding="utf-8")), where=file.name)
         except (OSError, ValueError, ConfigError) as error:
             raise CheckpointError(
-                f"{file} cannot be read ({error}), expected the configuration of a run; start anew under another --name"
+                f"{file} cannot be read ({error}), expected the configuration of a run; mend it, or start anew under another "
+                "--name"
             ) from error
 
     def save(self, learner: Learner, step: int) -> None:

@@ -105,4 +105,6 @@ def _literal(text: str) -> Any:
 def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
     unknown = sorted(set(table) - known)
     if unknown:
-        raise ConfigError(f"{where}: got the unknown key {unknown[0]!r}, expected {', '.join(sorted(known))}")
+        homes = [name for name, kind in get_type_hints(TrainConfig).items() if unknown[0] in get_type_hints(kind)]
+        mend = f"; it belongs in [{homes[0]}]" if homes else ""
+        raise ConfigError(f"{where}: got the unknown key {unknown[0]!r}, expected {', '.join(sorted(known))}{mend}")

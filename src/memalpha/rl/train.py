@@ -110,9 +110,12 @@ def open_source(config: TrainConfig) -> EpisodeSource:
 
 
 def make_writer(model: LocalModel, config: TrainConfig, step: int = 0, sampler: Model | None = None) -> Writer:
-    """The writer of one step: the configured view, and the budget whose turn it is; `sampler` speaks for the model."""
+    """The writer of one step: the configured view, and the budget whose turn it is; `sampler` speaks for the model.
+
+    Raises `ConfigError` for a model without a chat template.
+    """
     section = config.writer
-    nano = "<|write|>" in (model.tokenizer.chat_template or "")
+    nano = "<|write|>" in model.chat_template
     return Writer(
         sampler or model,
         WriterConfig(

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from memalpha.agent.decoding import Drawn, Sample
-from memalpha.agent.local import SHIPPED, LocalModel
+from memalpha.agent.local import SHIPPED, LocalModel, open_tokenizer
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.errors import ModelError
 
@@ -91,8 +91,8 @@ class ServedModel:
 def load_shape(name: str) -> LocalModel:
     """A policy without its weights, for encoding and decoding: it takes no memory. Raises `ModelError`."""
     where = SHIPPED.get(name, name)
+    tokenizer = open_tokenizer(where)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
         with torch.device("meta"):
             network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(where))
     except (OSError, ValueError, KeyError) as error:
