@@ -7,7 +7,7 @@ import pytest
 from memalpha.agent.model import Completion, Prompt, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
-from memalpha.agent.writer import Writer, WriterConfig
+from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.credit import Spans, call_values, pass_values, spans
 from memalpha.episode import Trace, run_episode
 from memalpha.records import Chunk, Episode, Question, ToolCall
@@ -195,6 +195,16 @@ def test_bare_numbers_pass_lines_over() -> None:
     found = spans(trace.steps[0])
     assert found.calls == ((1, after), (after + 1, last))
     assert found.passed == {1: (0, 1), 4: (after, after + 1), 6: (last, last + 1)}
+
+
+def test_a_number_in_the_words_of_a_chat_model_passes_nothing_over() -> None:
+    completion = "Line 1 is news.\n" + insert(1) + "\n2 of 2 lines are read."
+    chat = Writer(Characters([completion]), WriterConfig(style=PromptStyle.CHAT))
+    asked = Question(text="q", answers=("x",), evidence=(0,))
+    episode = Episode(id="e", chunks=(Chunk(text="a b c\nd e f"),), questions=(asked,))
+    trace = run_episode(chat, ExtractiveReader(), episode, count_tokens=words)
+    start = len("Line 1 is news.\n")
+    assert spans(trace.steps[0]) == Spans(calls=((start, start + len(insert(1))),))
 
 
 def test_numbers_of_two_digits_are_passed_over_as_well() -> None:

@@ -19,7 +19,7 @@ from memalpha.agent.writer import Step
 from memalpha.episode import Count, Trace
 from memalpha.memory.bank import Action, Entry, MemoryKind, Operation
 from memalpha.metrics import contains
-from memalpha.records import Question, ToolCall
+from memalpha.records import Question, Role, ToolCall
 from memalpha.rewards import RewardWeights, Validator
 
 _DATE = re.compile(r"^\[[^\]]*\] ")
@@ -76,9 +76,11 @@ def call_values(
 def spans(step: Step) -> Spans:
     """Where the sampled tokens of each call and of each line passed over lie; none for native calls.
 
-    Bare numbers past the last line are no choices and count as nothing, or saying them would be free.
+    Bare numbers past the last line are no choices and count as nothing, or saying them would be free. A model that was
+    given instructions passes a line over without a word: a number in what it says is one among other words.
     """
-    completion, lines = step.completion, len(step.view.related)
+    instructed = any(message.role is Role.SYSTEM for message in step.prompt.messages)
+    completion, lines = step.completion, 0 if instructed else len(step.view.related)
     if not completion.offsets or completion.tool_calls is not None:
         return Spans()
     waiting, found, passed, said, cursor = list(step.calls), [], {}, 0, 0

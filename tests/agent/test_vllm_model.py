@@ -9,6 +9,7 @@ import copy
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -108,6 +109,23 @@ def test_weights_are_taken_over(local: LocalModel) -> None:
     assert [each.token_ids for each in model.complete(PROMPTS, greedy)] == [
         each.token_ids for each in other.complete(PROMPTS, greedy)
     ]
+
+
+def test_a_prompt_that_vllm_refuses_is_one_clear_sentence(local: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        @classmethod
+        def from_engine_args(cls, arguments: object) -> Refusing:
+            return cls()
+
+        def add_request(self, *_: object) -> None:
+            raise ValueError("The prompt is longer than the maximum model length of 2.\nmore")
+
+    stand_in = SimpleNamespace(EngineArgs=dict, LLMEngine=Refusing, SamplingParams=dict)
+    monkeypatch.setitem(sys.modules, "vllm", stand_in)
+    model = open_vllm(local, "folder", memory=0.4, seed=0, dtype="float32")
+    expected = r"vLLM refuses a prompt of 3 tokens \(The prompt is .* length of 2\.\); shorten the chunks, or lower"
+    with pytest.raises(ModelError, match=expected):
+        model.complete(PROMPTS[:1], SAMPLING)
 
 
 def test_memory_that_runs_out_says_which_setting_decides(local: LocalModel) -> None:

@@ -97,6 +97,12 @@ def test_a_choice_without_a_place_counts_among_its_like_and_credits_no_token() -
     assert list(kept.token_advantages) == pytest.approx([3.0 / np.sqrt(12.5), 0, 0, 0, 0, 0], abs=1e-5)
 
 
+def test_where_no_choice_has_a_place_all_tokens_count_by_the_step() -> None:
+    group = (sample(step(1.0, Choice(tool="", value=3.0))), sample(step(0.0, Choice(tool="", value=3.0))))
+    found = rows(group, config_of(call_credit=0.75), progress=1.0, group=0)
+    assert [(row.advantage, row.token_advantages) for row in found] == [(0.5, ()), (-0.5, ())]
+
+
 def test_without_a_difference_in_reward_choices_still_teach() -> None:
     group = tuple(sample(step(1.0, Choice(tool="", value=value, first=0, stop=2))) for value in (1.0, -1.0))
     found = rows(group, config_of(call_credit=0.75), progress=1.0, group=0)

@@ -174,7 +174,13 @@ class _Vllm:
             logprobs=0,
             detokenize=False,
         )
-        self._engine.add_request(key, {"prompt_token_ids": list(ids)}, wanted)
+        try:
+            self._engine.add_request(key, {"prompt_token_ids": list(ids)}, wanted)
+        except ValueError as error:
+            raise ModelError(
+                f"vLLM refuses a prompt of {len(ids)} tokens ({str(error).strip().splitlines()[0]}); shorten the chunks, "
+                "or lower writer.newest or writer.related"
+            ) from error
 
     def step(self) -> list[Ended]:
         ended = []

@@ -101,9 +101,12 @@ def _choice_advantages(
 
 
 def _row(step: SampledStep, value: float, group: int, share: float = 0.0, values: Sequence[float] | None = None) -> Row:
-    """The row of a step; with `values`, a token's own choice makes the part `share` of its advantage."""
+    """The row of a step; with `values`, a token's own choice makes the part `share` of its advantage.
+
+    Where no token is known to belong to a choice, say because the text has lost its thoughts, all count by the step.
+    """
     tokens: list[float] = []
-    if values is not None:
+    if values is not None and (not step.choices or any(choice.first < choice.stop for choice in step.choices)):
         common = (1 - share) * value
         tokens = [common] * len(step.token_ids)
         for choice, own in zip(step.choices, values, strict=True):

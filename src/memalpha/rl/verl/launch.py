@@ -53,7 +53,8 @@ def check(config: TrainConfig, address: str | None) -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"--engine verl needs {missing[0]}, which is not installed; run: pip install 'memalpha[train,verl]' vllm"
+            f"--engine verl needs {missing[0]}, which is not installed; run: "
+            "pip install 'memalpha[train,verl]' vllm==0.24.0"
         )
     wanted = config.engine.nodes * config.engine.gpus
     if config.engine.nodes > 1 and address is None:
