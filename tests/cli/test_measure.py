@@ -9,6 +9,7 @@ from memalpha.agent.reader import ModelReader
 from memalpha.cli.measure import Asked, Rivals, config_of, evaluate_model, open_episodes, open_model, writer_of
 from memalpha.errors import ConfigError, ModelError
 from memalpha.evaluation.baselines import FilledSystem
+from memalpha.evaluation.systems import REPLY_TOKENS
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.config_file import load_config
@@ -24,7 +25,7 @@ def test_a_run_is_scored_with_the_view_that_it_was_trained_with(tmp_path: Path) 
     config = load_config(None, {"writer.newest": "5", "writer.related": "0"})
     RunFolder(path=tmp_path / "run").open(config)
     assert config_of(str(tmp_path / "run")) == config
-    assert config_of("nano") == TrainConfig()
+    assert config_of("nano") is None
     view = writer_of(open_model("nano"), config=config).config.view
     assert (view.newest, view.related) == (5, 0)
 
@@ -33,6 +34,20 @@ def test_a_budget_is_a_share() -> None:
     assert writer_of(open_model("nano"), 0.5).config.budget == 0.5
     with pytest.raises(ConfigError, match="above 0, at most 1"):
         writer_of(open_model("nano"), 1.5)
+
+
+def test_a_chat_model_that_no_run_knows_may_say_more_than_the_nano() -> None:
+    model = open_model("nano")
+    assert writer_of(model).config.sampling.max_tokens == TrainConfig().rollout.max_new_tokens
+    model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    assert writer_of(model).config.sampling.max_tokens == REPLY_TOKENS
+    assert writer_of(model, config=TrainConfig()).config.sampling.max_tokens == TrainConfig().rollout.max_new_tokens
+
+
+def test_a_writer_of_another_layout_is_not_set_beside_other_systems() -> None:
+    released = load_config(None, {"writer.layout": "released"})
+    with pytest.raises(ConfigError, match='got a writer for the layout "released", expected "memalpha" beside other'):
+        Rivals(names="rag-top2").build(open_model("nano"), None, released, ExitStack())
 
 
 def test_a_model_that_is_not_there_is_one_sentence() -> None:

@@ -9,17 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memalpha.agent.local import load_local
+from memalpha.agent.marked_calls import render_marked_call
 from memalpha.agent.model import Completion, Model, Prompt, Sampling, ScriptedModel
 from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
-from memalpha.agent.writer import Writer, WriterConfig
+from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
 from memalpha.data.world import make_episodes
 from memalpha.episode import Trace, run_episode
 from memalpha.errors import TrainingError
 from memalpha.memory.bank import Bank, MemoryKind
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rl.advantage import Estimator
-from memalpha.rl.config import DataConfig, OptimConfig, RewardConfig, RolloutConfig, TrainConfig
+from memalpha.rl.config import (
+    DataConfig,
+    LayoutName,
+    OptimConfig,
+    RewardConfig,
+    RolloutConfig,
+    TrainConfig,
+    WriterSection,
+)
 from memalpha.rl.rollout import Collector, Experience, replay
 from memalpha.rl.rows import Row
 from memalpha.rl.train import make_writer
@@ -101,6 +110,23 @@ def collect(
 def advantages(rows: Sequence[Row]) -> list[tuple[str, float]]:
     """What was written and its advantage, row by row."""
     return [("".join(map(chr, row.token_ids[:-1])), row.advantage) for row in rows]
+
+
+def test_a_run_may_keep_the_memory_of_the_released_model() -> None:
+    keep = render_marked_call(
+        ToolCall(name="new_memory_insert", arguments={"memory_type": "semantic_memory", "content": "Ann likes tea."})
+    )
+    replies = [[keep, NOTHING], [NOTHING, NOTHING]]
+    writer = Writer(Typist(replies), WriterConfig(style=PromptStyle.CHAT))
+    config = replace(
+        config_of(reward=replace(PLAIN, call_credit=0.5)), writer=WriterSection(layout=LayoutName.RELEASED)
+    )
+    found = Collector(config, writer, ExtractiveReader(), count).collect([TEA], seed=0)
+    (kept, empty) = found.groups[0].traces
+    assert [entry.text for entry in kept.bank.entries(MemoryKind.SEMANTIC)] == ["Ann likes tea."]
+    assert (kept.score, empty.score) == (1.0, 0.0)
+    # r1 is 1 and 0: advantages are a half and minus a half, of which a half is common; the call is the other half.
+    assert found.rows[0].token_advantages == pytest.approx([0.25 + 0.5] * len(keep) + [0.25], abs=1e-3)
 
 
 # Rows by hand.

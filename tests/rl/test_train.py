@@ -31,7 +31,7 @@ from memalpha.rewards import RewardPreset, RuleValidator, reward
 from memalpha.rl.advantage import Estimator
 from memalpha.rl.alarms import Alarm
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import DataConfig, TrainConfig
+from memalpha.rl.config import DataConfig, LayoutName, TrainConfig
 from memalpha.rl.config_file import to_tables
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import Collector, Experience, Group
@@ -511,6 +511,15 @@ def test_the_template_tells_the_style(short_run: TrainConfig) -> None:
     assert make_writer(model, short_run).config.style is PromptStyle.NANO
     model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     assert make_writer(model, short_run).config.style is PromptStyle.CHAT
+
+
+def test_the_nano_policy_knows_one_layout(short_run: TrainConfig) -> None:
+    model = load_local(short_run.run.model)
+    released = varied(short_run, writer={"layout": LayoutName.RELEASED})
+    with pytest.raises(ConfigError, match=r'writer\.layout is "released", but .* was made for "memalpha"; use that'):
+        make_writer(model, released)
+    model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    assert make_writer(model, released).config.style is PromptStyle.CHAT
 
 
 def test_a_model_without_a_template_is_refused_before_anything_is_sampled(short_run: TrainConfig) -> None:

@@ -222,7 +222,8 @@ def open_tokenizer(where: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(where, error) from error
-    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # of some kinds transformers makes an empty one where no file is
+    # Of some kinds transformers makes an empty one where there is no file.
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:
         raise ModelError(f"{where} has no tokenizer; {_EXPECTED}")
     return tokenizer
 

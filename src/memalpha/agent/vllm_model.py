@@ -177,9 +177,10 @@ class _Vllm:
         try:
             self._engine.add_request(key, {"prompt_token_ids": list(ids)}, wanted)
         except ValueError as error:
+            first = str(error).strip().splitlines()[0]
             raise ModelError(
-                f"vLLM refuses a prompt of {len(ids)} tokens ({str(error).strip().splitlines()[0]}); shorten the chunks, "
-                "or lower writer.newest or writer.related"
+                f"vLLM refuses a prompt of {len(ids)} tokens ({first}); shorten the chunks, or lower writer.newest or "
+                "writer.related"
             ) from error
 
     def step(self) -> list[Ended]:

@@ -13,9 +13,9 @@ from rich.console import Console
 from memalpha.agent.encoder import load_embedder
 from memalpha.agent.endpoint import EndpointModel
 from memalpha.agent.local import LocalModel, load_local
-from memalpha.agent.model import Model
+from memalpha.agent.model import Model, Sampling
 from memalpha.agent.reader import ExtractiveReader
-from memalpha.agent.writer import Writer
+from memalpha.agent.writer import PromptStyle, Writer
 from memalpha.data.files import load_episodes
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
@@ -31,10 +31,12 @@ from memalpha.evaluation.baselines import (
 )
 from memalpha.evaluation.harness import compare
 from memalpha.evaluation.report import markdown_table, rich_table, show_trace
-from memalpha.evaluation.systems import LOCAL, Setup, build_systems
+from memalpha.evaluation.systems import LOCAL, REPLY_TOKENS, Setup, build_systems
+from memalpha.memory.layout import MEMALPHA
 from memalpha.records import Episode
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import TrainConfig
+from memalpha.rl.config import LayoutName, TrainConfig
+from memalpha.rl.rollout import LAYOUTS
 from memalpha.rl.train import make_writer
 from memalpha.writing import write_whole, writing
 
@@ -89,7 +91,7 @@ class Rivals:
         self,
         model: LocalModel,
         budget: float | None,
-        config: TrainConfig,
+        config: TrainConfig | None,
         stack: ExitStack,
         *,
         wrap: Callable[[Model], Model] = lambda model: model,
@@ -97,6 +99,11 @@ class Rivals:
         """The systems; `stack` closes what they hold open, `wrap` goes around each model. Raises `ConfigError`."""
         if (self.server is None) != (self.served is None):
             raise ConfigError("got one of --server and --served, expected both or neither; add the other one")
+        if config and config.writer.layout is not LayoutName.MEMALPHA:
+            raise ConfigError(
+                f'got a writer for the layout "{config.writer.layout}", expected "{LayoutName.MEMALPHA}" beside other '
+                "systems; leave --systems out, or serve it with memalpha serve-model and name memalpha-released"
+            )
         names, trained = self.listed, writer_of(model, budget, config)
         setup = Setup(
             count_tokens=model.counter,
@@ -129,19 +136,25 @@ def open_episodes(data: str, *, tokens: int, episodes: int, seed: int) -> tuple[
     return load_episodes(Path(data), seed=seed)[:episodes]
 
 
-def config_of(name: str) -> TrainConfig:
-    """The configuration that a run folder was trained with, the defaults for any other model."""
+def config_of(name: str) -> TrainConfig | None:
+    """The configuration that a run folder was trained with, None for any other model."""
     folder = Path(name)
-    return RunFolder(path=folder).config() if (folder / "run.json").exists() else TrainConfig()
+    return RunFolder(path=folder).config() if (folder / "run.json").exists() else None
 
 
 def writer_of(model: LocalModel, budget: float | None = None, config: TrainConfig | None = None) -> Writer:
-    """A writer with the view of `config`; raises `ConfigError` for a share outside (0, 1]."""
+    """A writer with the view and the length of reply of `config`, or of the defaults; a chat model may say more.
+
+    Raises `ConfigError` for a share outside (0, 1].
+    """
     if budget is not None and not 0 < budget <= 1:
         raise ConfigError(f"got --budget {budget}, expected a share above 0, at most 1, such as 0.5")
-    config = config or TrainConfig()
+    known = config or TrainConfig()
     budgets = () if budget is None else (budget,)
-    return make_writer(model, replace(config, writer=replace(config.writer, budgets=budgets)))
+    writer = make_writer(model, replace(known, writer=replace(known.writer, budgets=budgets)))
+    if config is None and writer.config.style is PromptStyle.CHAT:
+        return Writer(model, replace(writer.config, sampling=Sampling(max_tokens=REPLY_TOKENS)))
+    return writer
 
 
 def writer_system(
@@ -159,6 +172,7 @@ def writer_system(
         count_tokens=model.counter,
         reader=ExtractiveReader(),
         sample_seed=1 if sampled else None,
+        layout=LAYOUTS[config.writer.layout] if config else MEMALPHA,
     )
 
 

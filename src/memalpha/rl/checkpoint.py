@@ -77,8 +77,8 @@ class RunFolder:
             return from_tables(json.loads(file.read_text(encoding="utf-8")), where=file.name)
         except (OSError, ValueError, ConfigError) as error:
             raise CheckpointError(
-                f"{file} cannot be read ({error}), expected the configuration of a run; mend it, or start anew under another "
-                "--name"
+                f"{file} cannot be read ({error}), expected the configuration of a run; mend it, or start anew "
+                "under another --name"
             ) from error
 
     def save(self, learner: Learner, step: int) -> None:

@@ -23,6 +23,14 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class LayoutName(StrEnum):
+    """A memory that writers are trained for (`memalpha.memory.layouts`)."""
+
+    MEMALPHA = "memalpha"
+    RELEASED = "released"
+    """With the tools and the way of calling of the released Memalpha-4B."""
+
+
 class Sampler(StrEnum):
     """What draws the completions."""
 
@@ -75,6 +83,8 @@ class DataConfig:
 class WriterSection:
     """What the writer is shown and may write (`memalpha.agent.view.ViewConfig`)."""
 
+    layout: LayoutName = LayoutName.MEMALPHA
+    """What its memory is made of, and how it calls; "released" is for the released Memalpha-4B."""
     newest: int = 1
     related: int = 1
     overlap: float = 0.6

@@ -19,13 +19,17 @@ from memalpha.agent.reader import Reader
 from memalpha.agent.writer import Writer, write_budget
 from memalpha.episode import Count, Start, Trace, finish, run_episodes, store_first
 from memalpha.memory.bank import Bank
+from memalpha.memory.layout import MEMALPHA
+from memalpha.memory.layouts import RELEASED
 from memalpha.memory.tools import Source, apply
 from memalpha.records import Episode
 from memalpha.rewards import EpisodeReward, RewardWeights, RuleValidator, Validator, reward
-from memalpha.rl.config import TrainConfig
+from memalpha.rl.config import LayoutName, TrainConfig
 from memalpha.rl.rows import Row, rows
 from memalpha.rl.trajectory import sampled_step, trajectory_of
 
+LAYOUTS = {LayoutName.MEMALPHA: MEMALPHA, LayoutName.RELEASED: RELEASED}
+"""The memory of a run by its name."""
 LARGEST_FIRST_ID = 10_000
 """Ids begin anywhere up to here, small ones as often as large ones: in a short episode they would have one digit, and
 the policy would unlearn to copy longer ones (docs/log.md)."""
@@ -89,6 +93,7 @@ class Collector:
             sampling=lambda index: self._sampling(seed * 1_000_003 + index),
             progress=progress,
             starts=[start for start in starts for _ in range(size)],
+            layout=LAYOUTS[self.config.writer.layout],
         )
         rewards = [self._reward(trace) for trace in traces]
         groups = tuple(

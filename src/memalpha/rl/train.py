@@ -31,10 +31,10 @@ from memalpha.records import Episode
 from memalpha.rewards import Validator
 from memalpha.rl.alarms import Alarm, fresh
 from memalpha.rl.checkpoint import DTYPES, RunFolder, open_policy
-from memalpha.rl.config import Sampler, TrainConfig
+from memalpha.rl.config import LayoutName, Sampler, TrainConfig
 from memalpha.rl.frozen import open_frozen
 from memalpha.rl.learner import Learner
-from memalpha.rl.rollout import Collector, Experience
+from memalpha.rl.rollout import LAYOUTS, Collector, Experience
 from memalpha.rl.trackers import need_trackers, open_boards
 from memalpha.writing import writing
 
@@ -112,10 +112,15 @@ def open_source(config: TrainConfig) -> EpisodeSource:
 def make_writer(model: LocalModel, config: TrainConfig, step: int = 0, sampler: Model | None = None) -> Writer:
     """The writer of one step: the configured view, and the budget whose turn it is; `sampler` speaks for the model.
 
-    Raises `ConfigError` for a model without a chat template.
+    Raises `ConfigError` for a model without a chat template, and for a layout that is not the model's.
     """
     section = config.writer
     nano = "<|write|>" in model.chat_template
+    if nano and section.layout is not LayoutName.MEMALPHA:
+        raise ConfigError(
+            f'writer.layout is "{section.layout}", but {model.name} was made for "{LayoutName.MEMALPHA}"; use that '
+            "layout, or a chat model"
+        )
     return Writer(
         sampler or model,
         WriterConfig(
@@ -255,7 +260,13 @@ def _validate(
     config: TrainConfig, model: LocalModel, sampler: Model, reader: Reader, episodes: Sequence[Episode]
 ) -> dict[str, float]:
     """What greedy traces of the configured writer score."""
-    traces = run_episodes(make_writer(model, config, sampler=sampler), reader, episodes, count_tokens=model.counter)
+    traces = run_episodes(
+        make_writer(model, config, sampler=sampler),
+        reader,
+        episodes,
+        count_tokens=model.counter,
+        layout=LAYOUTS[config.writer.layout],
+    )
     return {
         "validation_score": _mean([trace.score for trace in traces]),
         "validation_memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),

@@ -25,7 +25,7 @@ from memalpha.records import Episode, read_episodes
 from memalpha.rewards import reward
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.frozen import Frozen, open_frozen
-from memalpha.rl.rollout import Experience, Group
+from memalpha.rl.rollout import LAYOUTS, Experience, Group
 from memalpha.rl.train import make_writer, summary
 from memalpha.rl.trajectory import SampledStep, to_plain, trajectory_of
 from memalpha.rl.verl.groups import FAILED, FIELD, MEASURES, STEP, STEPS
@@ -125,6 +125,7 @@ def _sample(
         count_tokens=count_tokens,
         sampling=lambda turn: way,
         starts=[Start(stored=int(row["stored"]), first_id=int(row["first_id"]))],
+        layout=LAYOUTS[config.writer.layout],
     )
     earned = reward(trace, preset=config.reward.preset, validator=validator, count_tokens=count_tokens)
     steps = trajectory_of(trace, earned, config.reward, validator=validator, count_tokens=count_tokens).steps
