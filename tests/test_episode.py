@@ -134,7 +134,7 @@ def test_without_a_sampling_the_writer_samples_in_its_own_way() -> None:
     model = Watching([""])
     writer = Writer(model)
     run_episodes(writer, ExtractiveReader(), [DI], count_tokens=count)
-    assert model.samplings == [writer.config.sampling]
+    assert model.samplings == [writer.sampling]
 
 
 def test_no_episodes_are_no_traces() -> None:

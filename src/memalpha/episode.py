@@ -214,7 +214,7 @@ def _write(
     def send(at: int) -> None:
         each = writings[at]
         asked[at] = writer.ask(each.bank, each.chunk)
-        way = sampling(len(each.steps)) if sampling else writer.config.sampling
+        way = sampling(len(each.steps)) if sampling else writer.sampling
         stream.submit(at, asked[at].prompt, way)
 
     for at, each in enumerate(writings):

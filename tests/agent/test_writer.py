@@ -415,3 +415,11 @@ def test_no_completion_breaks_a_writer(text: str, budget: float | None) -> None:
     step = write(made, text, WriterConfig(budget=budget))
     assert len(step.calls) == len(step.results)
     assert len(step.operations) == sum(result.ok for result in step.results) == made.operation_count - 2
+
+
+def test_a_chat_model_may_say_more_than_the_nano_unless_told_otherwise() -> None:
+    model = ScriptedModel([])
+    assert Writer(model).sampling == Sampling(max_tokens=96)
+    assert Writer(model, WriterConfig(style=PromptStyle.CHAT)).sampling == Sampling(max_tokens=2_048)
+    own = Sampling(max_tokens=7, temperature=1.0)
+    assert Writer(model, WriterConfig(style=PromptStyle.CHAT, sampling=own)).sampling == own

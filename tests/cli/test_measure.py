@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from memalpha.agent.reader import ModelReader
+from memalpha.agent.writer import REPLY_TOKENS, PromptStyle
 from memalpha.cli.measure import Asked, Rivals, config_of, evaluate_model, open_episodes, open_model, writer_of
 from memalpha.errors import ConfigError, ModelError
 from memalpha.evaluation.baselines import FilledSystem
-from memalpha.evaluation.systems import REPLY_TOKENS
 from memalpha.rl.checkpoint import RunFolder
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.config_file import load_config
@@ -38,10 +38,10 @@ def test_a_budget_is_a_share() -> None:
 
 def test_a_chat_model_that_no_run_knows_may_say_more_than_the_nano() -> None:
     model = open_model("nano")
-    assert writer_of(model).config.sampling.max_tokens == TrainConfig().rollout.max_new_tokens
+    assert writer_of(model).sampling.max_tokens == TrainConfig().rollout.max_new_tokens
     model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    assert writer_of(model).config.sampling.max_tokens == REPLY_TOKENS
-    assert writer_of(model, config=TrainConfig()).config.sampling.max_tokens == TrainConfig().rollout.max_new_tokens
+    assert writer_of(model).sampling.max_tokens == REPLY_TOKENS[PromptStyle.CHAT]
+    assert writer_of(model, config=TrainConfig()).sampling.max_tokens == TrainConfig().rollout.max_new_tokens
 
 
 def test_a_writer_of_another_layout_is_not_set_beside_other_systems() -> None:

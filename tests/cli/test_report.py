@@ -42,9 +42,18 @@ def test_a_run_is_read_with_its_settings_steps_and_alarms(tmp_path: Path) -> Non
 
 def test_runs_of_an_older_version_have_the_defaults_of_what_they_do_not_name(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
-    (folder / "run.json").write_text('{"run": {"seed": 7, "threads": 1}}', encoding="utf-8")
+    (folder / "run.json").write_text('{"run": {"seed": 7}}', encoding="utf-8")
     run = read_run(folder, "x")
-    assert (run.settings["run.seed"], run.settings["run.threads"], run.settings["rollout.group"]) == (7, 1, 8)
+    assert (run.settings["run.seed"], run.settings["rollout.group"]) == (7, 8)
+
+
+def test_a_setting_that_has_moved_to_another_table_is_the_same_setting(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (folder / "run.json").write_text('{"run": {"seed": 7, "threads": 1, "gone": 5}}', encoding="utf-8")
+    run = read_run(folder, "x")
+    assert run.settings["engine.threads"] == 1
+    assert "run.threads" not in run.settings
+    assert run.settings["run.gone"] == 5
 
 
 def test_a_last_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:

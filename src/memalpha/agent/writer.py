@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from memalpha.agent.marked_calls import describe_tools, parse_marked_calls
@@ -33,6 +33,10 @@ class PromptStyle(StrEnum):
     """The terse lines that the shipped policy was made for."""
     CHAT = "chat"
     """Instructions, memory and numbered chunk as messages, with tools, for any chat model."""
+
+
+REPLY_TOKENS = {PromptStyle.NANO: 96, PromptStyle.CHAT: 2_048}
+"""Where a reply is cut if nothing else is said: a chat model spends more on a call, and writes texts of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,8 @@ class WriterConfig:
 
     style: PromptStyle = PromptStyle.NANO
     view: ViewConfig = DEFAULT_VIEW
-    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=96))
+    sampling: Sampling | None = None
+    """How to draw a reply; None is greedily, at most `REPLY_TOKENS` of the style."""
     budget: float | None = None
     """Share of a chunk's tokens that may be written for it, in (0, 1]; the rest is refused. None is no limit."""
     focus: tuple[str, ...] = ()
@@ -82,6 +87,11 @@ class Writer:
         self.model = model
         self.config = config or WriterConfig()
 
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn where nobody says otherwise."""
+        return self.config.sampling or Sampling(max_tokens=REPLY_TOKENS[self.config.style])
+
     def write(self, bank: Bank, chunk: Chunk, index: int = 0) -> Step:
         """Read one chunk and change the bank; raises `ModelError` when the model fails, never for what it writes."""
         return self.write_batch([(bank, chunk, index)])[0]
@@ -89,7 +99,7 @@ class Writer:
     def write_batch(self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None) -> list[Step]:
         """The same for several banks at once, in one batch of the model; every bank must be another one."""
         asked = [self.ask(bank, chunk) for bank, chunk, _ in work]
-        completions = self.model.complete([each.prompt for each in asked], sampling or self.config.sampling)
+        completions = self.model.complete([each.prompt for each in asked], sampling or self.sampling)
         return [
             self.step(bank, chunk, index, asked=each, completion=completion)
             for (bank, chunk, index), each, completion in zip(work, asked, completions, strict=True)

@@ -13,7 +13,7 @@ from rich.console import Console
 from memalpha.agent.encoder import load_embedder
 from memalpha.agent.endpoint import EndpointModel
 from memalpha.agent.local import LocalModel, load_local
-from memalpha.agent.model import Model, Sampling
+from memalpha.agent.model import Model
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import PromptStyle, Writer
 from memalpha.data.files import load_episodes
@@ -31,7 +31,7 @@ from memalpha.evaluation.baselines import (
 )
 from memalpha.evaluation.harness import compare
 from memalpha.evaluation.report import markdown_table, rich_table, show_trace
-from memalpha.evaluation.systems import LOCAL, REPLY_TOKENS, Setup, build_systems
+from memalpha.evaluation.systems import LOCAL, Setup, build_systems
 from memalpha.memory.layout import MEMALPHA
 from memalpha.records import Episode
 from memalpha.rl.checkpoint import RunFolder
@@ -153,7 +153,7 @@ def writer_of(model: LocalModel, budget: float | None = None, config: TrainConfi
     budgets = () if budget is None else (budget,)
     writer = make_writer(model, replace(known, writer=replace(known.writer, budgets=budgets)))
     if config is None and writer.config.style is PromptStyle.CHAT:
-        return Writer(model, replace(writer.config, sampling=Sampling(max_tokens=REPLY_TOKENS)))
+        return Writer(model, replace(writer.config, sampling=None))
     return writer
 
 

@@ -33,7 +33,12 @@ def report_runs(folders: Sequence[Path], *, window: int, out: Path | None, conso
 
 def read_run(folder: Path, name: str) -> PastRun:
     """What a run folder holds; settings that it does not name are the defaults. Raises `CheckpointError`."""
-    settings = default_settings() | _flat(_read_settings(folder / "run.json"))
+    defaults = default_settings()
+    tables = {name.partition(".")[2]: name for name in defaults}
+    written = _flat(_read_settings(folder / "run.json"))
+    # What stands in another table than it belongs to, as in runs of other versions, is the same setting.
+    moved = {tables.get(name.partition(".")[2], name): value for name, value in written.items() if name not in defaults}
+    settings = defaults | moved | {name: value for name, value in written.items() if name in defaults}
     metrics = _read_metrics(folder / "metrics.jsonl")
     alarms = [(alarm.step, alarm.sentence) for alarm in raised(metrics)]
     return PastRun(name=name, settings=settings, metrics=metrics, alarms=alarms)

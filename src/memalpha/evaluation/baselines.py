@@ -77,7 +77,7 @@ class WriterSystem:
             episodes = [limit_chunks(episode, passage_tokens, self.count_tokens) for episode in episodes]
         sampling = None
         if self.sample_seed is not None:
-            base, seed = self.writer.config.sampling, self.sample_seed
+            base, seed = self.writer.sampling, self.sample_seed
             sampling = lambda index: replace(base, temperature=1.0, seed=seed * 1_000_003 + index)  # noqa: E731
         return run_episodes(
             self.writer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from memalpha.agent.model import Model, Sampling
+from memalpha.agent.model import Model
 from memalpha.agent.reader import BestEntries, ExtractiveReader, ModelReader, Reader, Selector
 from memalpha.agent.view import DEFAULT_VIEW, ViewConfig
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
@@ -33,8 +33,6 @@ from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX, REL
 
 READ_TOKENS = 30_000
 """What any system reads for one question at most, as the paper's reader does (arXiv:2509.25911, code)."""
-REPLY_TOKENS = 2048
-"""Length of a prompted writer's reply at most, as in the paper."""
 _WHOLE = 1_000_000
 """More entries than a file has lines."""
 
@@ -150,7 +148,7 @@ def _prompted(title: str, layout: Layout, view: ViewConfig = DEFAULT_VIEW) -> Bu
             raise ConfigError(
                 f"got no model to write the memory of {title}, expected one; name one, or take a system without"
             )
-        config = WriterConfig(style=PromptStyle.CHAT, view=view, sampling=Sampling(max_tokens=REPLY_TOKENS))
+        config = WriterConfig(style=PromptStyle.CHAT, view=view)
         return _written(f"{title} ({setup.model.name})", Writer(setup.model, config), layout, setup)
 
     return build

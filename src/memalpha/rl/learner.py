@@ -30,7 +30,7 @@ from memalpha.rl.rows import Row
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
-_MENDS = ", or set engine.gradient_checkpointing=true or optim.lora_rank, and start the run again: it resumes"
+_MENDS = " (or set engine.gradient_checkpointing=true) and start the run again: it resumes"
 STOP_KL = 0.08
 """Nats a token: a policy this far from the one that sampled learns no more from the same rows (PPO's early stop)."""
 
