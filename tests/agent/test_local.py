@@ -16,7 +16,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, Qwen3Config
 
 from memalpha.agent.local import SHIPPED, LocalModel, load_local
 from memalpha.agent.model import Completion, Prompt, Sampling

@@ -196,7 +196,7 @@ def test_memory_that_runs_out_says_what_to_lower_and_moves_no_weight(
     monkeypatch.setattr("memalpha.rl.learner.sampled_logprobs", full)
     with pytest.raises(
         ModelError,
-        match=r"memory ran out while learning \(CUDA .*\); lower engine\.micro_batch_tokens, now 123 \(or set .*resumes",
+        match=r"ran out while learning \(CUDA .*\); lower engine\.micro_batch_tokens, now 123 \(or set .*resumes",
     ):
         learner.update(rows, seed=0)
     assert_untouched(model, before)
