@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -222,3 +223,59 @@ def test_a_watch_is_told_of_each_memory_and_each_lot_of_answers(monkeypatch: pyt
     ]
     alone = run_episodes(Writer(ScriptedModel(replies)), ExtractiveReader(), [ANN, DI], count_tokens=count)
     assert [trace.answers for trace in watched] == [trace.answers for trace in alone]
+
+
+class SlowLast:
+    """Completes chunks that say "slow" when nothing else is left, and not before it is let go on."""
+
+    name = "slow last"
+
+    def __init__(self, let_go: Event) -> None:
+        self.let_go = let_go
+        self.waiting: dict[int, str] = {}
+        self.read: list[str] = []
+
+    def complete(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        raise AssertionError("a model with a stream is not asked in waves")
+
+    def stream(self) -> SlowLast:
+        return self
+
+    def submit(self, key: int, prompt: Prompt, sampling: Sampling) -> None:
+        self.waiting[key] = prompt.messages[-1].content
+
+    def ready(self) -> list[tuple[int, Completion]]:
+        chosen = [key for key, text in self.waiting.items() if "slow" not in text]
+        if not chosen:
+            assert self.let_go.wait(30)
+            chosen = list(self.waiting)
+        self.read += ["slow" if "slow" in self.waiting.pop(key) else "quick" for key in chosen]
+        return [(key, Completion(text="")) for key in chosen]
+
+
+class Answering(ExtractiveReader):
+    """May be asked from a thread; lets the slow episode go on once the quick one is answered."""
+
+    concurrency = 1
+
+    def __init__(self, let_go: Event) -> None:
+        super().__init__()
+        self.let_go = let_go
+
+    def read(self, bank: Bank, questions: Sequence[str]) -> list[Answer]:
+        found = super().read(bank, questions)
+        self.let_go.set()
+        return found
+
+
+def test_nobody_waits_for_the_slowest_and_answers_come_while_others_are_still_read() -> None:
+    asked = (Question(text="q", answers=("a",)),)
+    episodes = [
+        Episode(id=pace, chunks=tuple(Chunk(text=f"{pace} {n}") for n in range(3)), questions=asked)
+        for pace in ("slow", "quick")
+    ]
+    let_go = Event()
+    model = SlowLast(let_go)
+    traces = run_episodes(Writer(model), Answering(let_go), episodes, count_tokens=len)
+    assert model.read == ["quick"] * 3 + ["slow"] * 3
+    assert [trace.episode.id for trace in traces] == ["slow", "quick"]
