@@ -258,7 +258,7 @@ def test_a_run_that_recovers_has_the_scores_of_a_clean_one(
     assert clean[0][0].score > 0.3  # there is something to lose
     writes, reads = relay(to_nano), relay(read_by_rule)
     # Each fault that only a deadline ends costs that long, and the nano must have its time on a busy machine.
-    seconds, plan = ((4.0, 0.5), {1}) if fault in ENDLESS else ((20.0, 20.0), {0, 2, 3})
+    seconds, plan = ((8.0, 0.5), {1}) if fault in ENDLESS else ((20.0, 20.0), {0, 2, 3})
     writes.set(fault, plan)
     reads.set(fault, {1})
     waits: list[float] = []
