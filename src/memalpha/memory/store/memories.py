@@ -139,25 +139,20 @@ class Memories:
         if not operations and terms.key is None:
             return ()
         learned = max(self._clock(), rows.head.learned)
-        changes = tuple(self._change(rows, operation, terms.valid, learned) for operation in operations)
+        changes: dict[int, Change] = {}
+        for operation in operations:
+            _check_storable(operation)
+            valid = valid_time(operation, terms.valid, learned)
+            if operation.undoes is not None:  # what is taken back is taken back for all the time that it was said of
+                undone = changes.get(operation.undoes) or rows.changes(first=operation.undoes, last=operation.undoes)[0]
+                valid = undone.valid
+            changes[operation.number] = Change(operation=operation, learned=learned, valid=valid)
         head = replace(rows.head, next_id=bank.next_id, next_number=bank.next_number, learned=learned)
-        rows.append(changes, head, terms.key)
+        rows.append(tuple(changes.values()), head, terms.key)
         for place in dict.fromkeys(place_of(operation) for operation in operations):
             entry = bank.find(*place)
             rows.project(place, entry, None if entry is None else self.vector(entry.rendered))
-        return changes
-
-    def _change(self, rows: Rows, operation: Operation, given: datetime | None, learned: datetime) -> Change:
-        for text in (operation.after, operation.provenance.time, operation.provenance.author):
-            if text is not None and not storable(text):
-                raise StoreError(
-                    f"got a zero byte or half of a surrogate pair in {text[:40]!r}, expected text; nothing was written"
-                )
-        if operation.undoes is None:
-            valid = valid_time(operation, given, learned)
-        else:  # what is taken back is taken back for all the time that it was said of
-            valid = rows.changes(first=operation.undoes, last=operation.undoes)[0].valid
-        return Change(operation=operation, learned=learned, valid=valid)
+        return tuple(changes.values())
 
     def _live(self, address: Address) -> LiveBank:
         with self._lock:
@@ -193,3 +188,11 @@ def _also_in(rows: Rows, place: Place) -> tuple[Place, ...]:
         if change.operation.after is not None and any(text in change.operation.after for text in texts if text)
     ]
     return tuple(each for each in dict.fromkeys(found) if each != place)
+
+
+def _check_storable(operation: Operation) -> None:
+    for text in (operation.after, operation.provenance.time, operation.provenance.author):
+        if text is not None and not storable(text):
+            raise StoreError(
+                f"got a zero byte or half of a surrogate pair in {text[:40]!r}, expected text; nothing was written"
+            )
