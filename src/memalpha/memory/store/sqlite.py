@@ -132,14 +132,16 @@ class SQLiteDatabase:
 
     def _prepare(self) -> None:
         connection = self._connection
-        version, application = connection.pragma("user_version"), connection.pragma("application_id")
-        if application != APPLICATION_ID and connection.pragma("page_count"):
+        with _transaction(connection, "BEGIN"):  # one look, while another process may be making the file
+            version, application = connection.pragma("user_version"), connection.pragma("application_id")
+            empty = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        if application != APPLICATION_ID and not empty:
             raise StoreError(f"{self._path} is a SQLite file but no memory store; name another path")
         if version > len(STEPS):
             raise StoreError(
                 f"{self._path} has schema {version}, expected at most {len(STEPS)}: a later memalpha wrote it; upgrade"
             )
-        if version == 0:
+        if empty:
             connection.reserve_bytes("main", _CHECKSUM_BYTES)
         connection.pragma("journal_mode", "wal")
         if version < len(STEPS):
