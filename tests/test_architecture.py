@@ -26,6 +26,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 THIRD_PARTY = {
     "numpy": ("memory", "data", "rewards", "rl", "evaluation"),
+    "apsw": ("memory/store/sqlite.py",),
     "httpx": ("agent/endpoint.py",),
     "tokenizers": ("agent/tokens.py", "rl"),
     "torch": (

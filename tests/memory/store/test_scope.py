@@ -97,10 +97,10 @@ def test_an_update_of_what_has_changed_since_is_a_conflict(ana: Scope, open_stor
 
 def test_an_edit_of_what_others_changed_meanwhile_is_a_conflict(ana: Scope, open_store: OpenStore) -> None:
     ana.insert(SEMANTIC, "Ann lives in Oslo", SAID)
-    with pytest.raises(ConflictError, match="as it was before operation 2, but others have written up to 2"):
-        with ana.edit() as bank:
-            bank.insert(SEMANTIC, "Cy sings", SAID)
-            open_store().scope("acme", "ana").insert(SEMANTIC, "Bo has a dog", SAID)
+    late = pytest.raises(ConflictError, match="as it was before operation 2, but others have written up to 2")
+    with late, ana.edit() as bank:
+        bank.insert(SEMANTIC, "Cy sings", SAID)
+        open_store().scope("acme", "ana").insert(SEMANTIC, "Bo has a dog", SAID)
     assert texts(ana.entries(SEMANTIC)) == ["Ann lives in Oslo", "Bo has a dog"]
 
 

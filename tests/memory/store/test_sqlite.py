@@ -56,7 +56,7 @@ def ana(store: Store) -> Scope:
 
 def test_the_file_says_what_it_is(ana: Scope, store: Store, path: Path) -> None:
     ana.insert(SEMANTIC, "Ann lives in Oslo", SAID)
-    connection = store._memories._database._connection  # type: ignore[attr-defined]
+    connection = store._memories._database._connection
     assert connection.pragma("application_id") == 0x6D416C66
     assert connection.pragma("user_version") == 1
     assert connection.pragma("journal_mode") == "wal"
@@ -73,7 +73,7 @@ def test_sqlite_is_one_without_the_wal_reset_bug() -> None:
 def test_a_closed_store_is_one_file(ana: Scope, store: Store, path: Path) -> None:
     ana.insert(SEMANTIC, "Ann lives in Oslo", SAID)
     store.close()
-    assert os.listdir(path.parent) == ["memory.db"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_is_no_store_is_refused_and_left_alone(path: Path) -> None:
@@ -385,7 +385,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(path: Path, monkeypatch
     model = Bank(count_tokens=words)
     with opened(path) as store:
         ana = store.scope("acme", "ana")
-        with pytest.raises(OutputError, match="memory.db is full; nothing was written, free some space"):
+        with pytest.raises(OutputError, match=r"memory\.db is full; nothing was written, free some space"):
             for number in range(1000):
                 text = f"{number} " + "words " * 200
                 ana.insert(SEMANTIC, text, SAID)

@@ -1,4 +1,4 @@
-"""A writer to be killed: edits that follow from their number, each acknowledged on standard output once it is written."""
+"""A writer to be killed: edits that follow from their number, each acknowledged on its output when it is written."""
 
 from __future__ import annotations
 
@@ -34,13 +34,18 @@ def edit(bank: Bank, number: int) -> None:
                 bank.update(CORE, None, text[:200], said)
 
 
+def tell(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """`workload.py FILE FIRST LAST USER`: the edits from one number up to another, keyed by their numbers."""
     from memalpha.memory.store import SQLiteDatabase, Store
 
     path, first, last, user = sys.argv[1:]
     scope = Store(SQLiteDatabase(Path(path)), count_tokens=words).scope("acme", user)
-    print("ready", flush=True)
+    tell("ready")
     for number in count(int(first)):
         if number == int(last):
             return
@@ -49,7 +54,7 @@ def main() -> None:
         else:
             with scope.edit(key=str(number)) as bank:
                 edit(bank, number)
-        print(number, flush=True)
+        tell(number)
 
 
 if __name__ == "__main__":
