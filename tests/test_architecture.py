@@ -50,6 +50,7 @@ THIRD_PARTY = {
     "mem0": ("evaluation/products.py",),
     "qdrant_client": ("evaluation/products.py",),
     "matplotlib": ("evaluation",),
+    "psycopg": ("memory/store/postgres.py",),
     "pyarrow": ("data/parquet.py",),
     "fastapi": ("serve",),
     "starlette": ("serve",),

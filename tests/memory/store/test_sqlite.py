@@ -209,7 +209,7 @@ def test_an_erasure_that_a_reader_holds_up_is_completed_by_the_next_opening(path
         reader = apsw.Connection(str(path), vfs="cksmvfs")
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM operations").fetchall()
-        with pytest.raises(StoreError, match="receipt 1: erased, but the free space"):
+        with pytest.raises(StoreError, match="receipt 1: erased, but free space"):
             ana.erase(SEMANTIC, 1)
         assert ana.changes() == ()
         assert ana.receipts()[0].scrubbed is None

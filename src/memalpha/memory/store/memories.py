@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from memalpha.errors import ConflictError, StoreError, UnknownEntryError
+from memalpha.errors import ConflictError, OutputError, StoreError, UnknownEntryError
 from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.entry import Operation
@@ -116,10 +116,10 @@ class Memories:
         erasure = self._database.write(job, address, live.changing())
         try:
             scrubbed = self.scrub()
-        except StoreError as error:
+        except (StoreError, OutputError) as error:
             raise StoreError(
-                f"receipt {erasure.receipt.number}: erased, but the free space of {self._database.name} could not be "
-                "rewritten while others read it; open it again when they are done, which completes it"
+                f"receipt {erasure.receipt.number}: erased, but free space could not be rewritten ({error}); "
+                "open the store again, which completes it"
             ) from error
         return replace(erasure, receipt=replace(erasure.receipt, scrubbed=scrubbed))
 

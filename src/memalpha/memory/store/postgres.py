@@ -1,8 +1,8 @@
 """A store in PostgreSQL 15 or newer, for several machines that write.
 
 The statements and the tables are those of SQLite. Writes to one memory queue at an advisory lock, writes to different
-ones run side by side. Row-level security repeats in the database that a transaction sees one memory only; it binds every
-role but superusers, so the store is best opened by one that is none and owns the tables.
+ones run side by side. Row-level security repeats in the database that a transaction sees one memory only; it binds
+every role but superusers, so the store is best opened by one that is none and owns the tables.
 """
 
 from __future__ import annotations
