@@ -24,7 +24,7 @@ def test_an_address_is_named_in_messages() -> None:
     assert str(Address(tenant="acme", user="ana")) == "acme/ana"
 
 
-@given(st.datetimes(timezones=st.timezones()))
+@given(st.datetimes(timezones=st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))))
 def test_times_come_back(time: datetime) -> None:
     assert from_microseconds(to_microseconds(time)) == time
 
