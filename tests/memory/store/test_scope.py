@@ -97,11 +97,35 @@ def test_an_update_of_what_has_changed_since_is_a_conflict(ana: Scope, open_stor
 
 def test_an_edit_of_what_others_changed_meanwhile_is_a_conflict(ana: Scope, open_store: OpenStore) -> None:
     ana.insert(SEMANTIC, "Ann lives in Oslo", SAID)
-    late = pytest.raises(ConflictError, match="as it was before operation 2, but others have written up to 2")
+    late = pytest.raises(ConflictError, match="as it was some time ago, but others have written to it")
     with late, ana.edit() as bank:
         bank.insert(SEMANTIC, "Cy sings", SAID)
         open_store().scope("acme", "ana").insert(SEMANTIC, "Bo has a dog", SAID)
     assert texts(ana.entries(SEMANTIC)) == ["Ann lives in Oslo", "Bo has a dog"]
+
+
+def test_an_edit_does_not_bring_back_what_was_erased_meanwhile(ana: Scope, open_store: OpenStore) -> None:
+    ana.insert(SEMANTIC, "Ann has a secret", SAID)
+    with pytest.raises(ConflictError, match="or erased from it since"), ana.edit() as bank:
+        bank.update(SEMANTIC, 1, "Ann has a secret no longer", SAID)
+        open_store().scope("acme", "ana").erase(SEMANTIC, 1)
+    assert ana.changes() == ()
+
+
+def test_a_key_does_not_answer_for_something_else(ana: Scope) -> None:
+    ana.insert(SEMANTIC, "Ann lives in Oslo", SAID, key="1")
+    with ana.edit(key="2") as bank:
+        bank.insert(SEMANTIC, "Bo has a dog", SAID)
+        bank.insert(SEMANTIC, "Cy sings", SAID)
+    for key in ("1", "2"):
+        with pytest.raises(ConflictError, match=f"the key '{key}', which is in use for something else"):
+            ana.insert(SEMANTIC, "Dee cooks", SAID, key=key)
+        with pytest.raises(ConflictError, match="something else"):
+            ana.delete(SEMANTIC, 1, SAID, key=key)
+    assert ana.undo(2, SAID, key="3") == ana.undo(2, SAID, key="3")
+    assert ana.delete(SEMANTIC, 1, SAID, key="4") == ana.delete(SEMANTIC, 1, SAID, key="4")
+    assert ana.update(CORE, None, " a core ", SAID, key="5") == ana.update(CORE, None, " a core ", SAID, key="5")
+    assert len(ana.changes()) == 6
 
 
 def test_an_edit_that_raises_writes_nothing(ana: Scope) -> None:

@@ -361,6 +361,10 @@ def test_check_finds_what_does_not_follow_from_the_log(tmp_path: Path) -> None:
         scope.insert(SEMANTIC, "Ann lives in Oslo", FIRST)
         assert store.check() == ()
         store._memories._database.write(lambda execute: execute("UPDATE entries SET text = 'x', vector = x'00'", ()))
+        assert len(store.check()) == 2
+    with Store(SQLiteDatabase(path), count_tokens=words, reindex=True) as store:
+        assert store.check() == ()
+        store._memories._database.write(lambda execute: execute("UPDATE entries SET text = 'x', vector = x'00'", ()))
         store._memories._database.write(lambda execute: execute("UPDATE scopes SET next_number = 1, next_id = 1", ()))
         assert [problem.split(";")[0] for problem in store.check()] == [
             "acme/ana: the row of semantic #1 is not what the log says",

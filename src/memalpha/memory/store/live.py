@@ -9,6 +9,9 @@ from threading import Lock
 from memalpha.memory.bank import Bank
 from memalpha.memory.store.rows import Rows
 
+Point = tuple[int, int]
+"""A count of erasures and the number of the next operation: two looks at one point saw the same."""
+
 
 class LiveBank:
     """The bank of one memory, made from its log when it is first asked for and kept in step with it.
@@ -35,6 +38,11 @@ class LiveBank:
             self._bank.replay(news, next_id=head.next_id, next_number=head.next_number)
         self._epoch, self._sound = head.epoch, head.next_number
         return self._bank
+
+    @property
+    def point(self) -> Point:
+        """Where the bank stands: what was erased, and what was written, up to now."""
+        return self._epoch, self._sound
 
     def forget(self) -> None:
         """Hold nothing; the next look reads the log."""

@@ -18,7 +18,7 @@ from memalpha.memory.entry import Operation
 from memalpha.memory.history import Place, place_of
 from memalpha.memory.store.changes import Address, Change, Erasure, storable, valid_time
 from memalpha.memory.store.database import Database
-from memalpha.memory.store.live import LiveBank
+from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
 
 Result = TypeVar("Result")
@@ -32,8 +32,8 @@ class Terms:
     """What is written under a key is written once."""
     valid: datetime | None = None
     """From when on it is true."""
-    base: int | None = None
-    """The number that the next operation must have; None is whichever."""
+    base: Point | None = None
+    """Where the memory must stand; None is wherever it does."""
 
 
 class Memories:
@@ -63,6 +63,11 @@ class Memories:
         with live.lock:
             return see(self._database.read(lambda execute: live.follow(Rows(execute, address)), address))
 
+    def draft(self, address: Address) -> tuple[Bank, Point]:
+        """A fork of a memory as it is now, and where it stands."""
+        live = self._live(address)
+        return self.look(address, lambda bank: (bank.fork(), live.point))
+
     def rows(self, address: Address, job: Callable[[Rows], Result]) -> Result:
         """What a job reads of a memory in the database."""
         return self._database.read(lambda execute: job(Rows(execute, address)), address)
@@ -87,10 +92,10 @@ class Memories:
             if earlier is not None:
                 return earlier
             bank = live.follow(rows)
-            if terms.base not in (None, bank.next_number):
+            if terms.base not in (None, live.point):
                 raise ConflictError(
-                    f"got an edit of {address} as it was before operation {terms.base}, but others have written up to "
-                    f"{bank.next_number - 1} since; nothing was written, edit it again as it is now"
+                    f"got an edit of {address} as it was some time ago, but others have written to it or erased from "
+                    "it since; nothing was written, edit it again as it is now"
                 )
             done = bank.operation_count
             edit(bank)

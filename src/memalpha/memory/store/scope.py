@@ -11,10 +11,13 @@ import numpy as np
 from memalpha.errors import ConfigError, ConflictError, StoreError
 from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import nearest
-from memalpha.memory.entry import CORE_ID, Entry, Hit, MemoryKind, Provenance
+from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
 from memalpha.memory.store.memories import Memories, Terms
+
+_Asked = int | tuple[Action, MemoryKind, str | None]
+"""What a key must have written before: the undo of a number, or an action on a kind that left a text."""
 
 
 class Scope:
@@ -67,8 +70,8 @@ class Scope:
         Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
         key is in use: `written` tells beforehand.
         """
-        bank = self.bank()
-        base, done = bank.next_number, bank.operation_count
+        bank, base = self._memories.draft(self.address)
+        done = bank.operation_count
         yield bank
         made = bank.operations_since(done)
 
@@ -93,7 +96,8 @@ class Scope:
         valid: datetime | None = None,
     ) -> Change:
         """Add an entry, as `Bank.insert` does."""
-        return self._write(lambda bank: bank.insert(kind, text, provenance), Terms(key=key, valid=valid))
+        asked = (Action.INSERT, kind, text.strip())
+        return self._write(lambda bank: bank.insert(kind, text, provenance), Terms(key=key, valid=valid), asked)
 
     def update(
         self,
@@ -119,7 +123,7 @@ class Scope:
                 )
             return bank.update(kind, entry_id, text, provenance)
 
-        return self._write(change, Terms(key=key, valid=valid))
+        return self._write(change, Terms(key=key, valid=valid), (Action.UPDATE, kind, text.strip()))
 
     def delete(
         self,
@@ -131,11 +135,12 @@ class Scope:
         valid: datetime | None = None,
     ) -> Change:
         """Take an entry away, as `Bank.delete` does; its history stays, which `erase` takes away too."""
-        return self._write(lambda bank: bank.delete(kind, entry_id, provenance), Terms(key=key, valid=valid))
+        asked = (Action.DELETE, kind, None)
+        return self._write(lambda bank: bank.delete(kind, entry_id, provenance), Terms(key=key, valid=valid), asked)
 
     def undo(self, number: int, provenance: Provenance, *, key: str | None = None) -> Change:
         """Take back an operation, as `Bank.undo` does, for all the time for which it was said."""
-        return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key))
+        return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key), number)
 
     def changes(self) -> tuple[Change, ...]:
         """The log with its times, the oldest first."""
@@ -201,9 +206,16 @@ class Scope:
         """What was erased, the oldest first."""
         return tuple(self._memories.rows(self.address, lambda rows: rows.receipts()))
 
-    def _write(self, edit: Callable[[Bank], object], terms: Terms) -> Change:
-        (change,) = self._memories.write(self.address, edit, terms)
-        return change
+    def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
+        changes = self._memories.write(self.address, edit, terms)
+        operations = [change.operation for change in changes]
+        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+            raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
+        return changes[0]
+
+
+def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:
+    return operation.undoes, (operation.action, operation.kind, operation.after)
 
 
 def _place(kind: MemoryKind, entry_id: int | None) -> Place:

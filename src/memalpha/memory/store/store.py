@@ -44,7 +44,7 @@ class Store:
         count_tokens: Length of a text in tokens, for the limits of the layout.
         layout: What every memory in it may hold.
         embedder: Makes a vector of each entry, written with it; None keeps no vectors.
-        reindex: Whether another embedder than last time is meant, so that every vector is made anew.
+        reindex: Whether the projection is made anew from the logs, with the vectors of this embedder.
         clock: Tells the time; should it go back, no change is dated before the one that it follows.
         cached_banks: How many memories are kept in RAM.
     """
@@ -111,7 +111,7 @@ class Store:
         if self._embedder is not None:
             given = json.dumps({"name": self._embedder.name, "dimensions": self._embedder.dimensions})
         recorded = catalogue.setting(_EMBEDDER)
-        if given == recorded:
+        if given == recorded and not reindex:
             return
         addresses = catalogue.addresses()
         if addresses and not reindex:
@@ -121,7 +121,9 @@ class Store:
             )
         for address in addresses:
             rows = Rows(execute, address)
-            for place, entry in entries_after(change.operation for change in rows.changes()).items():
+            live = entries_after(change.operation for change in rows.changes())
+            for place in rows.projection().keys() | live.keys():
+                entry = live.get(place)
                 rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
         catalogue.set(_EMBEDDER, given)
 
