@@ -77,6 +77,15 @@ class Server:
 
     folder: Path
     port: int
+    program: Callable[..., None]
+    """Runs one of its programs, such as pg_ctl, with arguments."""
+    start: tuple[str, ...]
+    """The arguments of pg_ctl that start it."""
+
+    def crash(self) -> None:
+        """Stop it without a word to anybody, and start it again: it recovers from its log."""
+        self.program("pg_ctl", "-D", str(self.folder), "-m", "immediate", "stop")
+        self.program("pg_ctl", *self.start)
 
     def conninfo(self, database: str, user: str) -> str:
         return f"host=127.0.0.1 port={self.port} dbname={database} user={user}"
@@ -121,8 +130,9 @@ def server() -> Iterator[Server]:
 
     try:
         program("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
-        program("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "start")
-        made = Server(folder=data, port=port)
+        start = ("-D", str(data), "-l", str(log), "-o", options, "-w", "start")
+        program("pg_ctl", *start)
+        made = Server(folder=data, port=port, program=program, start=start)
         made.run("CREATE ROLE app LOGIN")
         yield made
         program("pg_ctl", "-D", str(data), "-m", "immediate", "stop")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,30 @@ def test_a_connection_that_is_lost_is_replaced(store: Store, server: Any) -> Non
         ana.insert(SEMANTIC, "two", SAID)
     ana.insert(SEMANTIC, "two", SAID)
     assert [entry.id for entry in ana.entries(SEMANTIC)] == [1, 2]
+
+
+def test_a_server_that_is_cut_off_loses_nothing_acknowledged(store: Store, server: Any) -> None:
+    ana = store.scope("acme", "ana")
+    acknowledged: list[str] = []
+
+    def write() -> None:
+        for number in count():
+            ana.insert(SEMANTIC, f"{len(acknowledged)} {number}", SAID)
+            acknowledged.append(f"{len(acknowledged)} {number}")
+
+    for turn in range(3):
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write)
+            while len(acknowledged) < 20 * (turn + 1):
+                time.sleep(0.01)
+            server.crash()
+            with pytest.raises(StoreError, match="did not answer"):
+                writing.result()
+        there = [entry.text for entry in ana.entries(SEMANTIC)]
+        assert there[: len(acknowledged)] == acknowledged
+        assert len(there) - len(acknowledged) in (0, 1)
+        acknowledged[:] = there
+        assert store.check() == ()
 
 
 def test_a_schema_of_another_name_is_another_store(store: Store, conninfo: str) -> None:

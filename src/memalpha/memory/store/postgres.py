@@ -114,11 +114,8 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Close every connection that is not at work; the others close when they are done."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._closed = True
+        self._drop_idle()
 
     @contextmanager
     def _transaction(self, address: Address | None, first: str) -> Iterator[Execute]:
@@ -152,6 +149,7 @@ class PostgresDatabase:
         except psycopg.errors.DiskFull as error:
             raise OutputError(f"{self.name} is full; nothing was written, free some space and try again") from error
         except psycopg.OperationalError as error:
+            self._drop_idle()  # a server that went away has forgotten them all
             reason = str(error).strip().split("\n")[0]
             raise StoreError(
                 f"{self.name} did not answer ({reason}); start the server, and send again under a key what was not "
@@ -171,6 +169,12 @@ class PostgresDatabase:
                 self._idle.append(connection)
                 return
         connection.close()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
     def _migrate(self) -> None:
         def job(execute: Execute) -> None:
