@@ -26,6 +26,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 THIRD_PARTY = {
     "numpy": ("memory", "data", "rewards", "rl", "evaluation"),
+    "apsw": ("memory/store/sqlite.py",),
     "httpx": ("agent/endpoint.py",),
     "tokenizers": ("agent/tokens.py", "rl"),
     "torch": (
@@ -49,6 +50,7 @@ THIRD_PARTY = {
     "mem0": ("evaluation/products.py",),
     "qdrant_client": ("evaluation/products.py",),
     "matplotlib": ("evaluation",),
+    "psycopg": ("memory/store/postgres.py",),
     "pyarrow": ("data/parquet.py",),
     "fastapi": ("serve",),
     "starlette": ("serve",),

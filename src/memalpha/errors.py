@@ -11,6 +11,8 @@
     │   ├── OverLimitError      a limit in tokens would be passed; nothing was written
     │   │   └── OverBudgetError     the limit is the write budget
     │   └── EmptyTextError      nothing but white space
+    ├── StoreError              a store that cannot be opened, read or written
+    ├── ConflictError           what a write was based on has changed since; nothing was written
     ├── ModelError              a model, a server or a judge that failed; never an answer
     ├── MissingExtraError       a feature whose optional packages are not installed
     ├── TrainingError           a loss or gradient that is not finite, a collapsed policy
@@ -62,6 +64,14 @@ class OverBudgetError(OverLimitError):
 
 class EmptyTextError(BankError):
     """Nothing but white space."""
+
+
+class StoreError(MemalphaError):
+    """A store that cannot be opened, read or written: damaged, of a later version, of another embedder."""
+
+
+class ConflictError(MemalphaError):
+    """What a write was based on has changed since; nothing was written, read again and decide again."""
 
 
 class ModelError(MemalphaError):

@@ -13,55 +13,14 @@ from itertools import islice
 
 from memalpha.errors import DuplicateError, EmptyTextError, NotAllowedError, OverLimitError, UnknownEntryError
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance, Version
+from memalpha.memory.history import before_operation, entries_after, place_of
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.search import BM25Index
+from memalpha.memory.shelf import Shelf
 
 __all__ = ["Action", "Bank", "Entry", "Hit", "MemoryKind", "Operation", "Provenance", "Version"]
 
 
-class _Shelf:
-    """The live entries of one kind, in insertion order, and what is derived from them."""
-
-    __slots__ = ("entries", "ids", "index", "sizes", "tokens")
-
-    def __init__(self) -> None:
-        self.entries: dict[int, Entry] = {}
-        self.ids: dict[str, int] = {}
-        self.sizes: dict[int, int] = {}
-        self.tokens = 0
-        self.index = BM25Index()
-
-    def fork(self) -> _Shelf:
-        twin = _Shelf.__new__(_Shelf)
-        twin.entries = self.entries.copy()
-        twin.ids = self.ids.copy()
-        twin.sizes = self.sizes.copy()
-        twin.tokens = self.tokens
-        twin.index = self.index.fork()
-        return twin
-
-    def put(self, entry: Entry, size_tokens: int) -> None:
-        """Add an entry or replace the one of the same id, which keeps its place."""
-        old = self.entries.get(entry.id)
-        if old is None:
-            self.index.add(entry.id, entry.rendered)
-        else:
-            self.index.update(entry.id, entry.rendered)
-            del self.ids[old.text]
-            self.tokens -= self.sizes[old.id]
-        self.entries[entry.id] = entry
-        self.ids[entry.text] = entry.id
-        self.sizes[entry.id] = size_tokens
-        self.tokens += size_tokens
-
-    def drop(self, entry: Entry) -> None:
-        del self.entries[entry.id]
-        del self.ids[entry.text]
-        self.tokens -= self.sizes.pop(entry.id)
-        self.index.remove(entry.id)
-
-
-_NOTHING = _Shelf()
+_NOTHING = Shelf()
 
 
 class Bank:
@@ -77,11 +36,12 @@ class Bank:
         """Start empty."""
         self.count_tokens = count_tokens
         self.layout = layout
-        self._shelves = {block.kind: _Shelf() for block in layout.blocks}
+        self._shelves = {block.kind: Shelf() for block in layout.blocks}
         self._stores = layout.stores
         self._log: list[Operation] = []
         self.first_id = first_id
-        self._next_id = first_id
+        self.next_id = first_id
+        self.next_number = 1
 
     def fork(self) -> Bank:
         """A bank with the same contents; from now on neither sees what happens to the other."""
@@ -91,7 +51,9 @@ class Bank:
         twin._shelves = {kind: shelf.fork() for kind, shelf in self._shelves.items()}
         twin._stores = self._stores
         twin._log = self._log.copy()
-        twin._next_id = self._next_id
+        twin.first_id = self.first_id
+        twin.next_id = self.next_id
+        twin.next_number = self.next_number
         return twin
 
     def __len__(self) -> int:
@@ -134,6 +96,10 @@ class Bank:
             if entry is not None:
                 return entry
         raise UnknownEntryError(f"got #{entry_id}, which is not in memory; use the id of an entry that is there")
+
+    def find(self, kind: MemoryKind, entry_id: int) -> Entry | None:
+        """The entry of a kind with this id, `CORE_ID` for a single text; None when there is none."""
+        return self._shelf(kind).entries.get(entry_id)
 
     @property
     def operation_count(self) -> int:
@@ -181,8 +147,8 @@ class Bank:
         """
         self._check_allowed(kind, Action.INSERT)
         text, size_tokens = self._check_text(kind, text, None)
-        entry = Entry(id=self._next_id, kind=kind, text=text, provenance=provenance)
-        self._next_id += 1
+        entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
+        self.next_id += 1
         self._shelves[kind].put(entry, size_tokens)
         self._record(Action.INSERT, kind, None, entry, provenance)
         return entry
@@ -222,7 +188,57 @@ class Bank:
         self._shelves[kind].drop(old)
         self._record(Action.DELETE, kind, old, None, provenance)
 
-    def _shelf(self, kind: MemoryKind) -> _Shelf:
+    def undo(self, number: int, provenance: Provenance) -> Entry | None:
+        """Take back an operation, by one more operation; an undo can be undone. Returns the entry as it is then.
+
+        What came back has its id, its place, its provenance and its versions again. The layout is not asked: an undo is
+        nothing that a model calls.
+
+        Raises:
+            UnknownEntryError: The log has no operation of this number.
+            ConflictError: The entry has changed since.
+            DuplicateError: Another entry of its kind has the earlier text by now.
+            OverLimitError: The kind would pass its limit.
+        """
+        (kind, entry_id), earlier = before_operation(self._log, number)
+        shelf = self._shelves[kind]
+        current = shelf.entries.get(entry_id)
+        if earlier is not None:
+            _, size_tokens = self._check_text(kind, earlier.text, current)
+            shelf.put(earlier, size_tokens)
+        elif current is not None:
+            shelf.drop(current)
+        action = Action.UPDATE if current is not None or kind.single else Action.INSERT
+        self._record(Action.DELETE if earlier is None else action, kind, current, earlier, provenance, number)
+        return earlier
+
+    def replay(self, operations: Iterable[Operation], *, next_id: int, next_number: int) -> None:
+        """Do what the log of this memory says next, without asking whether it is allowed.
+
+        Args:
+            operations: In the order of their numbers; the texts and numbers of some may be missing for good.
+            next_id: The id of the next entry.
+            next_number: The number of the next operation.
+
+        Raises:
+            NotAllowedError: The layout lacks a kind that they name.
+        """
+        new = list(operations)
+        for operation in new:
+            if operation.kind not in self._shelves:
+                raise self._unknown_kind(operation.kind, operation.action)
+        places = {place_of(operation) for operation in new}
+        self._log += new
+        found = entries_after(operation for operation in self._log if place_of(operation) in places)
+        for (kind, entry_id), entry in sorted(found.items(), key=lambda item: item[0][1]):
+            old = self._shelves[kind].entries.get(entry_id)
+            if entry is not None:
+                self._shelves[kind].put(entry, self.count_tokens(entry.text))
+            elif old is not None:
+                self._shelves[kind].drop(old)
+        self.next_id, self.next_number = next_id, next_number
+
+    def _shelf(self, kind: MemoryKind) -> Shelf:
         """The entries of a kind to read from; a kind that the layout does not have has none."""
         return self._shelves.get(kind, _NOTHING)
 
@@ -231,10 +247,13 @@ class Bank:
             return
         block = self.layout.block(kind)
         if block is None:
-            kinds = ", ".join(each.kind for each in self.layout.blocks)
-            raise NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
+            raise self._unknown_kind(kind, action)
         allowed = ", ".join(each for each in Action if each in block.operations) or "nothing"
         raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
+
+    def _unknown_kind(self, kind: MemoryKind, action: Action) -> NotAllowedError:
+        kinds = ", ".join(each.kind for each in self.layout.blocks)
+        return NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
 
     def _find(self, kind: MemoryKind, entry_id: int | None) -> Entry:
         """The entry that an operation names; None names a single text and nothing else."""
@@ -272,17 +291,25 @@ class Bank:
         return text, size_tokens
 
     def _record(
-        self, action: Action, kind: MemoryKind, old: Entry | None, new: Entry | None, provenance: Provenance
+        self,
+        action: Action,
+        kind: MemoryKind,
+        old: Entry | None,
+        new: Entry | None,
+        provenance: Provenance,
+        undoes: int | None = None,
     ) -> None:
         entry_id = next((entry.id for entry in (new, old) if entry is not None and entry.id != CORE_ID), None)
         self._log.append(
             Operation(
-                number=len(self._log) + 1,
+                number=self.next_number,
                 action=action,
                 kind=kind,
                 entry_id=entry_id,
                 before=None if old is None else old.text,
                 after=None if new is None else new.text,
                 provenance=provenance,
+                undoes=undoes,
             )
         )
+        self.next_number += 1

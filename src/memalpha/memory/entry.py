@@ -117,6 +117,8 @@ class Operation:
     before: str | None
     after: str | None
     provenance: Provenance
+    undoes: int | None = None
+    """Number of the operation that this one takes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

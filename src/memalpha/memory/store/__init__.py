@@ -1,0 +1,8 @@
+"""Durable banks: the log of every memory in a database."""
+
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt
+from memalpha.memory.store.scope import Scope
+from memalpha.memory.store.sqlite import SQLiteDatabase
+from memalpha.memory.store.store import Store
+
+__all__ = ["Address", "Change", "Difference", "Erasure", "Receipt", "SQLiteDatabase", "Scope", "Store"]

@@ -1,0 +1,203 @@
+"""Every memory of a database: looked at, written and erased, one transaction at a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+
+from memalpha.errors import ConflictError, OutputError, StoreError, UnknownEntryError
+from memalpha.memory.bank import Bank
+from memalpha.memory.embedding import Embedder
+from memalpha.memory.entry import Operation
+from memalpha.memory.history import Place, place_of
+from memalpha.memory.store.changes import Address, Change, Erasure, storable, valid_time
+from memalpha.memory.store.database import Database
+from memalpha.memory.store.live import LiveBank, Point
+from memalpha.memory.store.rows import Catalogue, Execute, Rows
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a write asks for beside its operations."""
+
+    key: str | None = None
+    """What is written under a key is written once."""
+    valid: datetime | None = None
+    """From when on it is true."""
+    base: Point | None = None
+    """Where the memory must stand; None is wherever it does."""
+
+
+class Memories:
+    """The memories of a database, of which those in use are held in RAM. Safe for several threads at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        empty_bank: Callable[[], Bank],
+        embedder: Embedder | None,
+        clock: Callable[[], datetime],
+        cached_banks: int,
+    ) -> None:
+        """The arguments are those of `Store`."""
+        self.empty_bank = empty_bank
+        self._database = database
+        self._embedder = embedder
+        self._clock = clock
+        self._cached_banks = cached_banks
+        self._lives: OrderedDict[Address, LiveBank] = OrderedDict()
+        self._lock = Lock()
+
+    def look(self, address: Address, see: Callable[[Bank], Result]) -> Result:
+        """What a function sees in a memory as it is now; the bank is not to be changed or kept."""
+        live = self._live(address)
+        with live.lock:
+            return see(self._database.read(lambda execute: live.follow(Rows(execute, address)), address))
+
+    def draft(self, address: Address) -> tuple[Bank, Point]:
+        """A fork of a memory as it is now, and where it stands."""
+        live = self._live(address)
+        return self.look(address, lambda bank: (bank.fork(), live.point))
+
+    def rows(self, address: Address, job: Callable[[Rows], Result]) -> Result:
+        """What a job reads of a memory in the database."""
+        return self._database.read(lambda execute: job(Rows(execute, address)), address)
+
+    def written(self, address: Address, key: str) -> tuple[Change, ...] | None:
+        """What was written under a key, None while it is not in use."""
+        return self.rows(address, lambda rows: _written_under(rows, key))
+
+    def write(self, address: Address, edit: Callable[[Bank], object], terms: Terms) -> tuple[Change, ...]:
+        """Edit a memory and write what the edit did, all of it or nothing; returns what was written.
+
+        Raises:
+            BankError: The bank refuses.
+            ConflictError: The memory is not at `terms.base`, or what the key wrote was erased.
+            StoreError, OutputError: The database failed, or a text is none that it takes.
+        """
+        live = self._live(address)
+
+        def job(execute: Execute) -> tuple[Change, ...]:
+            rows = Rows(execute, address)
+            earlier = None if terms.key is None else _written_under(rows, terms.key)
+            if earlier is not None:
+                return earlier
+            bank = live.follow(rows)
+            if terms.base not in (None, live.point):
+                raise ConflictError(
+                    f"got an edit of {address} as it was some time ago, but others have written to it or erased from "
+                    "it since; nothing was written, edit it again as it is now"
+                )
+            done = bank.operation_count
+            edit(bank)
+            return self._append(rows, bank, bank.operations_since(done), terms)
+
+        return self._database.write(job, address, live.changing())
+
+    def erase(self, address: Address, place: Place | None) -> Erasure:
+        """Take an entry, or everything, out of a memory and out of the files of the database.
+
+        Raises:
+            UnknownEntryError: The memory never had this entry.
+            StoreError: It was erased, but others kept the free space from being rewritten.
+        """
+        live = self._live(address)
+
+        def job(execute: Execute) -> Erasure:
+            rows = Rows(execute, address)
+            also_in = () if place is None else _also_in(rows, place)
+            live.forget()
+            return Erasure(receipt=rows.erase(place, self._clock()), also_in=also_in)
+
+        erasure = self._database.write(job, address, live.changing())
+        try:
+            scrubbed = self.scrub()
+        except (StoreError, OutputError) as error:
+            raise StoreError(
+                f"receipt {erasure.receipt.number}: erased, but free space could not be rewritten ({error}); "
+                "open the store again, which completes it"
+            ) from error
+        return replace(erasure, receipt=replace(erasure.receipt, scrubbed=scrubbed))
+
+    def vector(self, text: str) -> bytes | None:
+        """The vector of a text as it is stored, 16-bit floats; None without an embedder."""
+        return None if self._embedder is None else self._embedder.embed([text])[0].astype(np.float16).tobytes()
+
+    def scrub(self) -> datetime:
+        """Complete every erasure; returns when."""
+        last = self._database.read(lambda execute: Catalogue(execute).last_receipt())
+        self._database.scrub()
+        time = self._clock()
+        self._database.write(lambda execute: Catalogue(execute).mark_scrubbed(last, time))
+        return time
+
+    def _append(self, rows: Rows, bank: Bank, operations: Sequence[Operation], terms: Terms) -> tuple[Change, ...]:
+        if not operations and terms.key is None:
+            return ()
+        learned = max(self._clock(), rows.head.learned)
+        changes: dict[int, Change] = {}
+        for operation in operations:
+            _check_storable(operation)
+            valid = valid_time(operation, terms.valid, learned)
+            if operation.undoes is not None:  # what is taken back is taken back for all the time that it was said of
+                undone = changes.get(operation.undoes) or rows.changes(first=operation.undoes, last=operation.undoes)[0]
+                valid = undone.valid
+            changes[operation.number] = Change(operation=operation, learned=learned, valid=valid)
+        head = replace(rows.head, next_id=bank.next_id, next_number=bank.next_number, learned=learned)
+        rows.append(tuple(changes.values()), head, terms.key)
+        for place in dict.fromkeys(place_of(operation) for operation in operations):
+            entry = bank.find(*place)
+            rows.project(place, entry, None if entry is None else self.vector(entry.rendered))
+        return tuple(changes.values())
+
+    def _live(self, address: Address) -> LiveBank:
+        with self._lock:
+            live = self._lives.setdefault(address, LiveBank(self.empty_bank))
+            self._lives.move_to_end(address)
+            if len(self._lives) > self._cached_banks:
+                self._lives.popitem(last=False)
+            return live
+
+
+def _written_under(rows: Rows, key: str) -> tuple[Change, ...] | None:
+    """What a key wrote, None while it is not in use."""
+    if not key or not storable(key):
+        raise StoreError(f"got {key[:40]!r} as key, expected characters without zero bytes and half surrogate pairs")
+    span = rows.key(key)
+    if span is None:
+        return None
+    changes = tuple(rows.changes(first=span[0], last=span[1]))
+    if len(changes) < span[1] - span[0] + 1:
+        raise ConflictError(f"got the key {key!r}, which has been used, and what it wrote was erased; use another key")
+    return changes
+
+
+def _also_in(rows: Rows, place: Place) -> tuple[Place, ...]:
+    """Other places that ever held a text of this one; raises `UnknownEntryError` when the log does not know it."""
+    texts = {change.operation.after for change in rows.changes_of(place)} - {None}
+    if not texts:
+        kind, entry_id = place
+        raise UnknownEntryError(f"got {kind} #{entry_id} to erase, which was never in memory; use the id of an entry")
+    found = [
+        place_of(change.operation)
+        for change in rows.changes()
+        if change.operation.after is not None and any(text in change.operation.after for text in texts if text)
+    ]
+    return tuple(each for each in dict.fromkeys(found) if each != place)
+
+
+def _check_storable(operation: Operation) -> None:
+    for text in (operation.after, operation.provenance.time, operation.provenance.author):
+        if text is not None and not storable(text):
+            raise StoreError(
+                f"got a zero byte or half of a surrogate pair in {text[:40]!r}, expected text; nothing was written"
+            )

@@ -1,0 +1,234 @@
+"""The statements of a store, once for every database.
+
+`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. `Catalogue`
+knows what belongs to the store as a whole. Neither begins or ends a transaction. Parameters are written `?`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Provenance
+from memalpha.memory.history import Place
+from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
+
+Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs one statement inside a transaction that somebody else began; returns its rows."""
+
+_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid"
+
+
+class Rows:
+    """One memory in a database, inside one transaction."""
+
+    def __init__(self, execute: Execute, address: Address) -> None:
+        """Find the memory; it has no rows before its first write."""
+        self._execute = execute
+        self._address = address
+        found = execute(
+            'SELECT scope, next_id, next_number, epoch, learned FROM scopes WHERE tenant = ? AND "user" = ?',
+            (address.tenant, address.user),
+        )
+        self._scope: int | None = found[0][0] if found else None
+        self.head = Head()
+        if found:
+            _, next_id, next_number, epoch, learned = found[0]
+            self.head = Head(next_id=next_id, next_number=next_number, epoch=epoch, learned=from_microseconds(learned))
+
+    def changes(self, *, first: int = 1, last: int | None = None) -> list[Change]:
+        """The log, from one number to another, both included."""
+        found = self._execute(
+            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            (self._scope, first, self.head.next_number if last is None else last),
+        )
+        return [_change(row) for row in found]
+
+    def changes_of(self, place: Place) -> list[Change]:
+        """What the log says of one entry."""
+        found = self._execute(
+            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND kind = ? AND entry_id = ? ORDER BY number",
+            (self._scope, place[0].value, place[1]),
+        )
+        return [_change(row) for row in found]
+
+    def key(self, key: str) -> tuple[int, int] | None:
+        """First and last number of what was written under a key; None while it is not in use."""
+        found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
+        return (found[0][0], found[0][1]) if found else None
+
+    def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
+        """Add to the log, and move the head."""
+        first = self.head.next_number
+        self._move(head)
+        for change in changes:
+            self._execute(
+                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._scope, *_row(change)),
+            )
+        if key is not None:
+            self._execute(
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                (self._scope, key, first, head.next_number - 1),
+            )
+
+    def project(self, place: Place, entry: Entry | None, vector: bytes | None) -> None:
+        """Make the row of an entry what the entry is now."""
+        where = (self._scope, place[0].value, place[1])
+        self._execute("DELETE FROM entries WHERE scope = ? AND kind = ? AND entry_id = ?", where)
+        if entry is not None:
+            self._execute(
+                "INSERT INTO entries (scope, kind, entry_id, text, vector) VALUES (?, ?, ?, ?, ?)",
+                (*where, entry.text, vector),
+            )
+
+    def projection(self) -> dict[Place, tuple[str, bytes | None]]:
+        """Text and vector of each live entry, the oldest id first."""
+        found = self._execute(
+            "SELECT kind, entry_id, text, vector FROM entries WHERE scope = ? ORDER BY entry_id, kind", (self._scope,)
+        )
+        return {
+            (MemoryKind(kind), entry_id): (text, None if vector is None else bytes(vector))
+            for kind, entry_id, text, vector in found
+        }
+
+    def erase(self, place: Place | None, erased: datetime) -> Receipt:
+        """Take an entry, or everything, out of every table; the ids and numbers that it had are not used again."""
+        where = "scope = ?"
+        values: list[object] = [self._scope]
+        if place is not None:
+            where, values = where + " AND kind = ? AND entry_id = ?", [*values, place[0].value, place[1]]
+        count = self._execute(f"SELECT COUNT(*) FROM operations WHERE {where}", values)[0][0]
+        self._execute(f"DELETE FROM operations WHERE {where}", values)
+        self._execute(f"DELETE FROM entries WHERE {where}", values)
+        if place is None:
+            self._execute("DELETE FROM keys WHERE scope = ?", values)
+        self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
+        kind, entry_id = place if place is not None else (None, None)
+        number = self._execute(
+            'INSERT INTO receipts (tenant, "user", kind, entry_id, operations, erased) VALUES (?, ?, ?, ?, ?, ?) '
+            "RETURNING receipt",
+            (self._address.tenant, self._address.user, kind and kind.value, entry_id, count, to_microseconds(erased)),
+        )[0][0]
+        return Receipt(
+            number=number,
+            address=self._address,
+            kind=kind,
+            entry_id=entry_id or None,
+            operations=count,
+            erased=erased,
+            scrubbed=None,
+        )
+
+    def receipts(self) -> list[Receipt]:
+        """What was erased from this memory, the oldest first."""
+        found = self._execute(
+            "SELECT receipt, kind, entry_id, operations, erased, scrubbed FROM receipts "
+            'WHERE tenant = ? AND "user" = ? ORDER BY receipt',
+            (self._address.tenant, self._address.user),
+        )
+        return [
+            Receipt(
+                number=number,
+                address=self._address,
+                kind=None if kind is None else MemoryKind(kind),
+                entry_id=entry_id or None,
+                operations=operations,
+                erased=from_microseconds(erased),
+                scrubbed=None if scrubbed is None else from_microseconds(scrubbed),
+            )
+            for number, kind, entry_id, operations, erased, scrubbed in found
+        ]
+
+    def _move(self, head: Head) -> None:
+        values = (head.next_id, head.next_number, head.epoch, to_microseconds(head.learned))
+        if self._scope is None:
+            self._scope = self._execute(
+                'INSERT INTO scopes (tenant, "user", next_id, next_number, epoch, learned) VALUES (?, ?, ?, ?, ?, ?) '
+                "RETURNING scope",
+                (self._address.tenant, self._address.user, *values),
+            )[0][0]
+        else:
+            self._execute(
+                "UPDATE scopes SET next_id = ?, next_number = ?, epoch = ?, learned = ? WHERE scope = ?",
+                (*values, self._scope),
+            )
+        self.head = head
+
+
+class Catalogue:
+    """What belongs to no single memory, inside one transaction."""
+
+    def __init__(self, execute: Execute) -> None:
+        """Of the database that `execute` runs in."""
+        self._execute = execute
+
+    def addresses(self) -> list[Address]:
+        """Every memory that was ever written to."""
+        found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
+        return [Address(tenant=tenant, user=user) for tenant, user in found]
+
+    def setting(self, name: str) -> str | None:
+        """A fact about the store, None while nobody has said it."""
+        found = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
+        return found[0][0] if found else None
+
+    def set(self, name: str, value: str | None) -> None:
+        """Say a fact about the store, or that there is none."""
+        self._execute("DELETE FROM settings WHERE name = ?", (name,))
+        if value is not None:
+            self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
+
+    def unscrubbed(self) -> bool:
+        """Whether an erasure is still to be completed."""
+        return bool(self._execute("SELECT 1 FROM receipts WHERE scrubbed IS NULL LIMIT 1", ()))
+
+    def last_receipt(self) -> int:
+        """The number of the newest receipt, 0 while there is none."""
+        return int(self._execute("SELECT COALESCE(MAX(receipt), 0) FROM receipts", ())[0][0])
+
+    def mark_scrubbed(self, last_receipt: int, time: datetime) -> None:
+        """Say that the erasures up to a receipt are complete."""
+        self._execute(
+            "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
+            (to_microseconds(time), last_receipt),
+        )
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    operation, provenance = change.operation, change.operation.provenance
+    return (
+        operation.number,
+        operation.action.value,
+        operation.kind.value,
+        CORE_ID if operation.entry_id is None else operation.entry_id,
+        operation.before,
+        operation.after,
+        operation.undoes,
+        provenance.chunk,
+        json.dumps(provenance.lines),
+        provenance.time,
+        provenance.author,
+        to_microseconds(change.learned),
+        to_microseconds(change.valid),
+    )
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid = row
+    return Change(
+        operation=Operation(
+            number=number,
+            action=Action(action),
+            kind=MemoryKind(kind),
+            entry_id=None if entry_id == CORE_ID else entry_id,
+            before=before,
+            after=after,
+            provenance=Provenance(chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author),
+            undoes=undoes,
+        ),
+        learned=from_microseconds(learned),
+        valid=from_microseconds(valid),
+    )

@@ -1,0 +1,234 @@
+"""The memory of one user of one tenant in a store: the only way to what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import numpy as np
+
+from memalpha.errors import ConfigError, ConflictError, StoreError
+from memalpha.memory.bank import Bank
+from memalpha.memory.embedding import nearest
+from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
+from memalpha.memory.history import Place, entries_after
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
+from memalpha.memory.store.memories import Memories, Terms
+
+_Asked = int | tuple[Action, MemoryKind, str | None]
+"""What a key must have written before: the undo of a number, or an action on a kind that left a text."""
+
+
+class Scope:
+    """What a store holds for one user, and what may be done to it.
+
+    Single texts, such as the core, are named by their kind and the id None, as in a `Bank`. Edits raise what a bank
+    raises (`BankError`), `ConflictError`, `StoreError` and `OutputError`; whatever they raise, nothing was written.
+    `key` makes an edit safe to send twice: what was written under a key is returned and not written again. `valid` says
+    from when on it is true (`Change.valid`).
+    """
+
+    def __init__(self, memories: Memories, address: Address) -> None:
+        """Made by `Store.scope`."""
+        self._memories = memories
+        self.address = address
+
+    def bank(self) -> Bank:
+        """The memory as it is now, as a bank of the caller's own: what is done to it is not written."""
+        return self._memories.look(self.address, Bank.fork)
+
+    def get(self, kind: MemoryKind, entry_id: int | None) -> Entry | None:
+        """An entry as it is now, None when there is none."""
+        return self._memories.look(self.address, lambda bank: _find(bank, kind, entry_id))
+
+    def entries(self, kind: MemoryKind) -> Sequence[Entry]:
+        """The live entries of a kind, the oldest id first."""
+        return self._memories.look(self.address, lambda bank: bank.entries(kind))
+
+    def search(self, kind: MemoryKind, query: str, k: int) -> list[Hit]:
+        """What `Bank.search` finds."""
+        return self._memories.look(self.address, lambda bank: bank.search(kind, query, k))
+
+    def nearest(self, kind: MemoryKind, query: str, k: int) -> list[Entry]:
+        """The k entries of a kind whose vectors are nearest to that of a query; raises `StoreError` without vectors."""
+        wanted = self._memories.vector(query)
+        if wanted is None:
+            raise StoreError("got a search by vectors in a store without an embedder; open it with one and reindex")
+        projection = self._memories.rows(self.address, lambda rows: rows.projection())
+        stored = [(place[1], vector) for place, (_, vector) in projection.items() if vector and place[0] is kind]
+        halves = np.frombuffer(b"".join([wanted, *(vector for _, vector in stored)]), dtype=np.float16)
+        vectors = halves.astype(np.float32).reshape(len(stored) + 1, -1)
+        (best,) = nearest(vectors[1:], vectors[:1], k)
+        found = [self.get(kind, stored[row][0] or None) for row in best]
+        return [entry for entry in found if entry is not None]  # others may have deleted one since
+
+    @contextmanager
+    def edit(self, *, key: str | None = None, valid: datetime | None = None) -> Iterator[Bank]:
+        """A bank to edit for as long as it takes; what was done to it is written at the end, all or nothing.
+
+        Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
+        key is in use: `written` tells beforehand.
+        """
+        bank, base = self._memories.draft(self.address)
+        done = bank.operation_count
+        yield bank
+        made = bank.operations_since(done)
+
+        def repeat(live: Bank) -> None:
+            live.replay(made, next_id=bank.next_id, next_number=bank.next_number)
+
+        changes = self._memories.write(self.address, repeat, Terms(key=key, valid=valid, base=base))
+        if tuple(change.operation for change in changes) != made:
+            raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
+
+    def written(self, key: str) -> tuple[Change, ...] | None:
+        """What was written under a key, None while it is not in use."""
+        return self._memories.written(self.address, key)
+
+    def insert(
+        self,
+        kind: MemoryKind,
+        text: str,
+        provenance: Provenance,
+        *,
+        key: str | None = None,
+        valid: datetime | None = None,
+    ) -> Change:
+        """Add an entry, as `Bank.insert` does."""
+        asked = (Action.INSERT, kind, text.strip())
+        return self._write(lambda bank: bank.insert(kind, text, provenance), Terms(key=key, valid=valid), asked)
+
+    def update(
+        self,
+        kind: MemoryKind,
+        entry_id: int | None,
+        text: str,
+        provenance: Provenance,
+        *,
+        seen: Entry | None = None,
+        key: str | None = None,
+        valid: datetime | None = None,
+    ) -> Change:
+        """Replace the text of an entry, as `Bank.update` does; the earlier one stays as a version.
+
+        Given the entry as it was `seen`, raises `ConflictError` when it is another by now.
+        """
+
+        def change(bank: Bank) -> object:
+            if seen is not None and _find(bank, kind, entry_id) != seen:
+                name = kind if entry_id is None else f"{kind} #{entry_id}"
+                raise ConflictError(
+                    f"got an update of {name}, which has changed since it was seen; read it again and decide again"
+                )
+            return bank.update(kind, entry_id, text, provenance)
+
+        return self._write(change, Terms(key=key, valid=valid), (Action.UPDATE, kind, text.strip()))
+
+    def delete(
+        self,
+        kind: MemoryKind,
+        entry_id: int | None,
+        provenance: Provenance,
+        *,
+        key: str | None = None,
+        valid: datetime | None = None,
+    ) -> Change:
+        """Take an entry away, as `Bank.delete` does; its history stays, which `erase` takes away too."""
+        asked = (Action.DELETE, kind, None)
+        return self._write(lambda bank: bank.delete(kind, entry_id, provenance), Terms(key=key, valid=valid), asked)
+
+    def undo(self, number: int, provenance: Provenance, *, key: str | None = None) -> Change:
+        """Take back an operation, as `Bank.undo` does, for all the time for which it was said."""
+        return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key), number)
+
+    def changes(self) -> tuple[Change, ...]:
+        """The log with its times, the oldest first."""
+        return tuple(self._memories.rows(self.address, lambda rows: rows.changes()))
+
+    def history(self, kind: MemoryKind, entry_id: int | None) -> tuple[Change, ...]:
+        """All that was done to an entry, deleted ones too; empty for what never was."""
+        place = _place(kind, entry_id)
+        return tuple(self._memories.rows(self.address, lambda rows: rows.changes_of(place)))
+
+    def as_of(self, point: int | datetime) -> Bank:
+        """The memory as it was known after an operation, or at a time, as a bank of the caller's own."""
+        known = [change for change in self.changes() if _reached(change, point)]
+        bank = self._memories.empty_bank()
+        operations = [change.operation for change in known]
+        first_free = 1 + max((operation.entry_id or CORE_ID for operation in operations), default=CORE_ID)
+        bank.replay(operations, next_id=first_free, next_number=1 + (operations[-1].number if operations else 0))
+        return bank
+
+    def true_at(self, time: datetime, *, known: int | datetime | None = None) -> tuple[Entry, ...]:
+        """What was true at a time, as far as is known now, or was known after an operation or at another time.
+
+        Each entry is the last that was said of it among what is valid from then or earlier; in the order of their ids.
+        """
+        operations = [
+            change.operation
+            for change in self.changes()
+            if change.valid <= zoned(time) and (known is None or _reached(change, known))
+        ]
+        found = entries_after(operations)
+        return tuple(entry for _, entry in sorted(found.items(), key=lambda item: item[0][::-1]) if entry is not None)
+
+    def diff(self, first: int, last: int) -> tuple[Difference, ...]:
+        """What differs between the memory after one operation and after another, in the order of the ids."""
+        changes = self.changes()
+        before, after = (
+            entries_after(change.operation for change in changes if _reached(change, number))
+            for number in (first, last)
+        )
+        differences = []
+        for place in sorted({*before, *after}, key=lambda place: place[::-1]):
+            old, new = before.get(place), after.get(place)
+            texts = old.text if old else None, new.text if new else None
+            if texts[0] != texts[1]:
+                kind, entry_id = place
+                differences.append(Difference(kind=kind, entry_id=entry_id or None, before=texts[0], after=texts[1]))
+        return tuple(differences)
+
+    def erase(self, kind: MemoryKind, entry_id: int | None) -> Erasure:
+        """Take an entry with its history out of the store and out of the files of its database, for good.
+
+        Raises:
+            UnknownEntryError: There never was such an entry.
+            StoreError: It was erased, but others kept the free space from being rewritten.
+        """
+        return self._memories.erase(self.address, _place(kind, entry_id))
+
+    def erase_all(self) -> Erasure:
+        """Take the whole memory out, as `erase` does with an entry."""
+        return self._memories.erase(self.address, None)
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        """What was erased, the oldest first."""
+        return tuple(self._memories.rows(self.address, lambda rows: rows.receipts()))
+
+    def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
+        changes = self._memories.write(self.address, edit, terms)
+        operations = [change.operation for change in changes]
+        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+            raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
+        return changes[0]
+
+
+def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:
+    return operation.undoes, (operation.action, operation.kind, operation.after)
+
+
+def _place(kind: MemoryKind, entry_id: int | None) -> Place:
+    if (entry_id is None) != kind.single:
+        expected = "no id" if kind.single else "the id of an entry"
+        raise ConfigError(f"got the id {entry_id} for {kind} memory, expected {expected}")
+    return kind, CORE_ID if entry_id is None else entry_id
+
+
+def _find(bank: Bank, kind: MemoryKind, entry_id: int | None) -> Entry | None:
+    return bank.find(*_place(kind, entry_id))
+
+
+def _reached(change: Change, point: int | datetime) -> bool:
+    """Whether a change was known at a time or after an operation."""
+    return change.learned <= zoned(point) if isinstance(point, datetime) else change.operation.number <= point

@@ -1,0 +1,145 @@
+"""Durable memories: many users in one database, each of them a `Bank`.
+
+The class that edits, limits, searches and logs in training is the class that does so here. The database holds the log
+of each memory and what follows from it; a bank is made from its log when it is first needed, is kept while it is used,
+and reads the operations that other processes wrote. So there is one set of rules and one ranking, in RAM and on disk,
+and a database has nothing to rank. A second class that keeps the same contract on its own tables would need the same
+tests twice and would still rank otherwise: full-text engines of databases do not give BM25Okapi's scores.
+
+A write runs against the newest state, inside the transaction that writes it. What takes long, such as a model that
+reads a chunk, edits a fork (`Scope.edit`), which is written at the end if nobody else has written to this memory since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+
+from memalpha.errors import StoreError
+from memalpha.memory.bank import Bank
+from memalpha.memory.embedding import Embedder
+from memalpha.memory.history import entries_after
+from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.store.changes import Address
+from memalpha.memory.store.database import Database
+from memalpha.memory.store.memories import Memories
+from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.scope import Scope
+
+_EMBEDDER = "embedder"
+
+
+def now() -> datetime:
+    """The time of day, in UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The memories in a database, which the store closes with itself. Safe for several threads at once.
+
+    Args:
+        database: Where they are.
+        count_tokens: Length of a text in tokens, for the limits of the layout.
+        layout: What every memory in it may hold.
+        embedder: Makes a vector of each entry, written with it; None keeps no vectors.
+        reindex: Whether the projection is made anew from the logs, with the vectors of this embedder.
+        clock: Tells the time; should it go back, no change is dated before the one that it follows.
+        cached_banks: How many memories are kept in RAM.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        count_tokens: Callable[[str], int],
+        layout: Layout = MEMALPHA,
+        embedder: Embedder | None = None,
+        reindex: bool = False,
+        clock: Callable[[], datetime] = now,
+        cached_banks: int = 256,
+    ) -> None:
+        """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
+        self._database = database
+        self._embedder = embedder
+        self._memories = Memories(
+            database,
+            empty_bank=lambda: Bank(count_tokens=count_tokens, layout=layout),
+            embedder=embedder,
+            clock=clock,
+            cached_banks=cached_banks,
+        )
+        try:
+            database.write(lambda execute: self._settle_embedder(execute, reindex))
+            if database.read(lambda execute: Catalogue(execute).unscrubbed()):
+                self._memories.scrub()
+        except BaseException:
+            database.close()
+            raise
+
+    def __enter__(self) -> Store:
+        """For `with`, which closes it."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the write under way and let go of the database."""
+        self._database.close()
+
+    def scope(self, tenant: str, user: str) -> Scope:
+        """The memory of a user, where every call on it is made; raises `StoreError` for names that are none."""
+        return Scope(self._memories, Address(tenant=tenant, user=user))
+
+    def addresses(self) -> Sequence[Address]:
+        """Every memory that was ever written to."""
+        return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
+
+    def check(self) -> tuple[str, ...]:
+        """What is wrong with the store, a sentence each; empty when all is well."""
+        problems = self._database.check()
+        for address in self.addresses():
+            problems += [f"{address}: {problem}" for problem in self._memories.rows(address, self._check)]
+        return tuple(problems)
+
+    def _settle_embedder(self, execute: Execute, reindex: bool) -> None:
+        catalogue = Catalogue(execute)
+        given = None
+        if self._embedder is not None:
+            given = json.dumps({"name": self._embedder.name, "dimensions": self._embedder.dimensions})
+        recorded = catalogue.setting(_EMBEDDER)
+        if given == recorded and not reindex:
+            return
+        addresses = catalogue.addresses()
+        if addresses and not reindex:
+            raise StoreError(
+                f"{self._database.name} was written with the embedder {recorded or 'none'}, got {given or 'none'}; "
+                "open it with that one, or with reindex, which makes every vector anew"
+            )
+        for address in addresses:
+            rows = Rows(execute, address)
+            live = entries_after(change.operation for change in rows.changes())
+            for place in rows.projection().keys() | live.keys():
+                entry = live.get(place)
+                rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
+        catalogue.set(_EMBEDDER, given)
+
+    def _check(self, rows: Rows) -> list[str]:
+        operations = [change.operation for change in rows.changes()]
+        live = {place: entry.text for place, entry in entries_after(operations).items() if entry is not None}
+        projection = rows.projection()
+        problems = [
+            f"the row of {kind} #{entry_id} is not what the log says; open the store with reindex"
+            for kind, entry_id in live.keys() | projection.keys()
+            if live.get((kind, entry_id)) != projection.get((kind, entry_id), (None, None))[0]
+        ]
+        if any((vector is None) != (self._embedder is None) for _, vector in projection.values()):
+            problems.append("vectors are missing or left over; open the store with reindex")
+        if any(operation.number >= rows.head.next_number for operation in operations):
+            problems.append("the log goes on behind its head; put a backup in its place")
+        if any(entry_id >= rows.head.next_id for _, entry_id in live):
+            problems.append("an entry has an id that is still to be given out; put a backup in its place")
+        return problems
