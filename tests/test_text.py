@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memalpha.text import cut_chunks, normalise, sentences, shorten
+from memalpha.text import cut_chunks, first_line, normalise, sentences, shorten
 
 
 def words(text: str) -> int:
@@ -124,3 +124,8 @@ def test_a_shortened_text_is_the_longest_start_that_fits(text: str, limit: int) 
     short = shorten(text, limit, words)
     assert text.startswith(short)
     assert words(short) == min(limit, words(text))
+
+
+def test_the_first_line_of_an_error() -> None:
+    assert first_line(ValueError(" one\ntwo ")) == "one"
+    assert first_line(ValueError("  ")) == "ValueError"

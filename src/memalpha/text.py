@@ -136,3 +136,9 @@ def _ends_sentence(line: str, start: int, match: re.Match[str]) -> bool:
         return _OPENERS.fullmatch(after) is not None
     numbered = after[:1].isdigit() and _BEFORE_NUMBERS.fullmatch(word)
     return not (before.isdigit() or numbered or _ABBREVIATIONS.fullmatch(word))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, its kind when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

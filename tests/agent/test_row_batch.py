@@ -1,4 +1,4 @@
-"""Rows that are picked, repeated and joined go on as if alone; what is read together; common starts are read once."""
+"""Rows that are picked, repeated and joined go on as if alone; common starts are read once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import DynamicCache, Lfm2ForCausalLM
 
-from memalpha.agent.row_batch import RowBatch, RowCache, alike, read
+from memalpha.agent.row_batch import RowBatch, RowCache, read
 
 
 @pytest.fixture(scope="module", params=["lfm2", "qwen3", "llama", "gpt2"])
@@ -88,15 +86,3 @@ def test_layers_that_forget_do_not_join(tiny_network: Callable[..., Any]) -> Non
     assert not RowCache(tiny_network("sliding").config).joins
     assert RowCache(tiny_network("qwen3").config).joins
     assert [type(layer) for layer in RowCache(None).layers] == [type(layer) for layer in DynamicCache().layers] == []
-
-
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 300))
-def test_lots_hold_every_prompt_once_within_their_limits(lengths: list[int], limit: int) -> None:
-    prompts = [(at, *[0] * (length - 1)) for at, length in enumerate(lengths)]
-    lots = list(alike(prompts, limit))
-    assert sorted(prompt for lot in lots for prompt in lot) == sorted(prompts)
-    for lot in lots:
-        places = len(lot) * max(map(len, lot))
-        assert len(lot) == 1 or places <= limit
-        assert sum(map(len, lot)) >= 0.95 * places - 1e-9
-    assert [len(lot[0]) for lot in lots] == sorted((len(lot[0]) for lot in lots), reverse=True)

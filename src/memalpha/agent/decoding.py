@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from memalpha.agent.row_batch import RowBatch, RowCache, alike, read
+from memalpha.agent.lots import lots
+from memalpha.agent.row_batch import RowBatch, RowCache, read
 from memalpha.agent.text_stream import Decode, TextStream
 from memalpha.errors import ModelError
 
@@ -208,7 +209,11 @@ class Decoder:
             places.setdefault(tuple(self._rows[row].ids), []).append(row)
         parts, logits = [] if self._batch is None else [self._batch], []
         prompts = list(places)
-        for lot in alike(prompts, self._batch_tokens) if self._joins else [prompts]:
+        together = (
+            lots([len(ids) for ids in prompts], budget=self._batch_tokens) if self._joins else [range(len(prompts))]
+        )
+        for chosen in together:
+            lot = [prompts[at] for at in chosen]
             batch, logits_BV = read(self._network, lot)
             repeated_B = torch.tensor([at for at, ids in enumerate(lot) for _ in places[ids]])
             batch.pick(repeated_B)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from memalpha.errors import ConfigError, ModelError
+from memalpha.text import first_line
 
 _KINDS = ("cpu", "cuda", "mps")
 
@@ -42,5 +43,5 @@ def memory_limit(work: str, mend: str) -> Iterator[None]:
 
 
 def _full(work: str, mend: str, error: BaseException) -> ModelError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    first = first_line(error)
     return ModelError(f"memory ran out while {work} ({first}); {mend}")

@@ -28,6 +28,7 @@ from memalpha.agent.parsing import strip_thinking
 from memalpha.agent.stream import complete_all
 from memalpha.agent.tokens import NANO_FOLDER, TokenCounter
 from memalpha.errors import ConfigError, ModelError
+from memalpha.text import first_line
 
 SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
 """Models by name: the trained writer, and the warm start it was trained from."""
@@ -229,7 +230,7 @@ def open_tokenizer(where: str | Path) -> PreTrainedTokenizerBase:
 
 
 def _unreadable(where: str | Path, error: Exception) -> ModelError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    first = first_line(error)
     return ModelError(f"no model could be loaded from {where} ({first}); {_EXPECTED}")
 
 

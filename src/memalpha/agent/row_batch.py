@@ -9,7 +9,7 @@ Left out: sliding windows and recurrent states, whose layers do not end at one p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,8 +19,6 @@ from transformers.cache_utils import DynamicLayer, LinearAttentionLayer
 
 _ROOM = 64
 """Places that are made at least when room is short."""
-_PADDING = 0.05
-"""Most of the places of prompts that are read together that may hold no token."""
 _SHARED = 32
 """Prompts that begin with so many tokens in common are read once as far as that, where the network allows."""
 
@@ -94,21 +92,6 @@ def read(network: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> tuple[Ro
         logits_to_keep=1,
     )
     return RowBatch(cache, mask_BL, positions_BL[:, -1] + 1), out.logits[:, -1]
-
-
-def alike(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> Iterator[list[tuple[int, ...]]]:
-    """The prompts in lots of bounded size, the longest first, with at most `_PADDING` of a lot's places padded."""
-    lot: list[tuple[int, ...]] = []
-    held = 0
-    for ids in sorted(prompts, key=len, reverse=True):
-        places = (len(lot) + 1) * len(lot[0] if lot else ids)
-        if lot and (places > batch_tokens or places - held - len(ids) > _PADDING * places):
-            yield lot
-            lot, held = [], 0
-        lot.append(ids)
-        held += len(ids)
-    if lot:
-        yield lot
 
 
 def _common(prompts: Sequence[Sequence[int]]) -> int:

@@ -21,6 +21,7 @@ from memalpha.agent.local import LocalModel
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.agent.stream import complete_all, row_seed
 from memalpha.errors import MissingExtraError, ModelError
+from memalpha.text import first_line
 
 _FULL = "lower engine.sampler_memory when the trainer needs the room, or raise it when vLLM does"
 
@@ -157,7 +158,7 @@ class _Vllm:
                 )
             )
         except (RuntimeError, ValueError, OSError, NotImplementedError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            first = first_line(error)
             raise ModelError(
                 f'vLLM could not be started with {folder} ({first}); {_FULL}, or set engine.sampler = "transformers"'
             ) from error
@@ -177,7 +178,7 @@ class _Vllm:
         try:
             self._engine.add_request(key, {"prompt_token_ids": list(ids)}, wanted)
         except ValueError as error:
-            first = str(error).strip().splitlines()[0]
+            first = first_line(error)
             raise ModelError(
                 f"vLLM refuses a prompt of {len(ids)} tokens ({first}); shorten the chunks, or lower writer.newest or "
                 "writer.related"

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memalpha.agent.lots import PADDING, lots
 from memalpha.rl.rows import Row
-
-PADDING = 0.05
-"""Most of the places of a micro-batch that may hold no token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +44,8 @@ def micro_batches(rows: Sequence[Row], *, token_budget: int, padding: float = PA
     At most `padding` of its places hold no token, so that rows of unlike length do not go together. A row longer than
     the budget is a micro-batch of its own.
     """
-    parts: list[list[int]] = []
-    held = 0
-    for at in sorted(range(len(rows)), key=lambda at: (-_length(rows[at]), at)):
-        length = _length(rows[at])
-        places = (len(parts[-1]) + 1) * _length(rows[parts[-1][0]]) if parts else 0
-        if not parts or places > token_budget or places - held - length > padding * places:
-            parts.append([])
-            held = 0
-        parts[-1].append(at)
-        held += length
-    return [_pack(rows, part) for part in parts]
+    lengths = [len(row.prompt_ids) + len(row.token_ids) for row in rows]
+    return [_pack(rows, lot) for lot in lots(lengths, budget=token_budget, padding=padding)]
 
 
 def padding_share(batches: Sequence[MicroBatch]) -> float:
@@ -65,12 +54,8 @@ def padding_share(batches: Sequence[MicroBatch]) -> float:
     return 1.0 - sum(float(batch.attention_NL.sum()) for batch in batches) / places if places else 0.0
 
 
-def _length(row: Row) -> int:
-    return len(row.prompt_ids) + len(row.token_ids)
-
-
 def _pack(rows: Sequence[Row], part: Sequence[int]) -> MicroBatch:
-    length = max(_length(rows[at]) for at in part)
+    length = max(len(rows[at].prompt_ids) + len(rows[at].token_ids) for at in part)
     width = max(len(rows[at].token_ids) for at in part)
     ids_NL = torch.zeros(len(part), length, dtype=torch.long)
     attention_NL = torch.zeros(len(part), length, dtype=torch.long)

@@ -15,6 +15,7 @@ from memalpha.errors import ConfigError, MissingExtraError, TrainingError
 from memalpha.rl.config import TrainConfig
 from memalpha.rl.frozen import open_frozen
 from memalpha.rl.verl.job import HEAD, LAUNCH, WORKER, Job, newest_policy, write_job
+from memalpha.text import first_line
 from memalpha.writing import writing
 
 PACKAGES = ("verl", "ray", "transfer_queue", "tensordict", "vllm")
@@ -85,7 +86,7 @@ def cluster_size(address: str) -> tuple[int, int]:
         resources = ray.cluster_resources()
         return int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise ConfigError(
             f"no Ray cluster answers at {address} ({reason}); start it by {HEAD} and {WORKER}, then give its address"
         ) from error

@@ -17,6 +17,7 @@ from memalpha.agent.decoding import Drawn, Sample
 from memalpha.agent.local import SHIPPED, LocalModel, open_tokenizer
 from memalpha.agent.model import Completion, Prompt, Sampling
 from memalpha.errors import ModelError
+from memalpha.text import first_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def load_shape(name: str) -> LocalModel:
         with torch.device("meta"):
             network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(where))
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first = first_line(error)
         raise ModelError(
             f"no model could be loaded from {where} ({first}), expected a folder or hub name with config.json and "
             "tokenizer; check run.model"
