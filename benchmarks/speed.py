@@ -1,7 +1,7 @@
 """A step of GRPO on 128 chunks of the world: this library, TRL's trainer and the padded scheme, side by side.
 
     pip install '.[train,bench]' --constraint constraints.txt        TRL is needed for this comparison alone
-    python benchmarks/speed.py --repetitions 5 --steps 12
+    python benchmarks/speed.py --repetitions 5 --steps 40 --seeds 0 1 2
 
 Every repetition times each engine once, in turns: sampling the same prompts, scoring and updating on the same recorded
 rows, from the same weights, in as many optimiser steps. Then each trains from the same start with the same seeds, and
@@ -40,7 +40,7 @@ SETTINGS = {"optim.minibatches": "4", "rollout.episodes": "6", "engine.threads":
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=5, help="of the timing; 0 only trains")
     parser.add_argument("--steps", type=int, default=12, help="of training with each engine; 0 only times")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--episodes", type=int, default=60, help="that the trained policies are tested on")
@@ -49,12 +49,12 @@ def main() -> None:
     torch.set_num_threads(1)
     config = demo_config(SETTINGS)
     kinds = engines(trl=not options.without_trl)
-    results: dict[str, Any] = {"sequences": SEQUENCES}
-    for results["timings"] in timings(config, [*kinds, AsPublished], options.repetitions):
-        save("speed", results, seeds=options.seeds)
+    if options.repetitions:
+        for found in timings(config, [*kinds, AsPublished], options.repetitions):
+            save("speed", {"sequences": SEQUENCES, "timings": found}, seeds=[])
     if options.steps:
-        results["learning"] = learning(config, kinds, options)
-        save("speed", results, seeds=options.seeds)
+        for found in learning(config, kinds, options):
+            save("learning", found, seeds=options.seeds)
 
 
 def engines(*, trl: bool) -> list[Callable[[TrainConfig], Engine]]:
@@ -131,8 +131,11 @@ def collected(config: TrainConfig, model: LocalModel, step: int) -> list[Row]:
 
 def learning(
     config: TrainConfig, kinds: Sequence[Callable[[TrainConfig], Engine]], options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Greedy scores on the same test episodes after the same number of steps; brackets of the difference to ours."""
+) -> Iterator[list[dict[str, Any]]]:
+    """After each training all rows so far: greedy scores on the same test episodes after the same number of steps.
+
+    Brackets of a score and of its difference to ours are intervals over episodes.
+    """
     tests = open_episodes("world", tokens=config.data.tokens, episodes=options.episodes, seed=TEST_SEED)
     found: list[dict[str, Any]] = []
     for seed in options.seeds:
@@ -158,7 +161,7 @@ def learning(
                  "difference": float((scores_E - ours_E).mean()), "difference_low": less, "difference_high": more}
             )  # fmt: skip
             print(found[-1], flush=True)
-    return found
+            yield found
 
 
 def close(made: Sequence[Engine]) -> None:

@@ -1,4 +1,4 @@
-"""The sections of docs/results.md about speed: a step by three engines, and one GPU."""
+"""The sections of docs/results.md about speed: a step by three engines, what each has learned, and one GPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from page import table
+from page import spread, table
 
 Row = dict[str, Any]
 PARTS = ("sample_seconds", "score_seconds", "update_seconds")
@@ -37,8 +37,6 @@ def speed(results: Row) -> str:
         "responses padded to the longest of the step, responses decoded and encoded again, logits at every place; its "
         "scripts pass one row at a time and add a KL term, which takes a pass of the frozen policy.\n",
     ]
-    if results.get("learning"):
-        lines += ["", learning(results["learning"])]
     return "\n".join(lines)
 
 
@@ -53,10 +51,14 @@ def learning(rows: Sequence[Row]) -> str:
          f"{row['difference']:+.3f} [{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]"]
         for row in rows
     ]  # fmt: skip
+    for name in dict.fromkeys(row["engine"] for row in rows):
+        parts = [[row[part] for row in rows if row["engine"] == name] for part in ("score", "difference")]
+        body.append([name, f"{len(parts[0])} seeds", *map(spread, parts)])
     return (
-        table(["engine", "seed", "score (greedy)", "difference to ours"], body)
-        + f"\nThe same {rows[0]['steps']} steps from the warm start with each; {rows[0]['episodes']} test episodes, "
-        "brackets are bootstrap intervals of 95% over episodes.\n"
+        "## What each engine has learned after the same steps\n\n"
+        + table(["engine", "seed", "score (greedy)", "difference to ours"], body)
+        + f"\n{rows[0]['steps']} steps from the warm start with each, at a constant rate; {rows[0]['episodes']} test "
+        "episodes; brackets are bootstrap intervals of 95% over episodes, ± is the interval over seeds.\n"
     )
 
 

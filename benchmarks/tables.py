@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
-from speed_tables import gpu, speed
+from speed_tables import gpu, learning, speed
 from suite_tables import SECTIONS as SUITES
 
 Row = dict[str, Any]
@@ -218,6 +218,7 @@ SECTIONS = {
     "real_hotpotqa": partial(real_text, "HotpotQA"),
     **SUITES,
     "speed": speed,
+    "learning": learning,
     "gpu": gpu,
 }
 """Result files in the order of the page."""

@@ -120,7 +120,7 @@ def test_what_was_learned_is_compared_with_ours(monkeypatch: pytest.MonkeyPatch)
         speed, "SETTINGS", {"engine.threads": "1", "rollout.episodes": "1", "rollout.group": "4", "data.tokens": "200"}
     )
     options = argparse.Namespace(seeds=[0], steps=1, episodes=2)
-    found = speed.learning(config(**{"data.tokens": "200"}), [engines.Ours, engines.Padded], options)
+    *_, found = speed.learning(config(**{"data.tokens": "200"}), [engines.Ours, engines.Padded], options)
     assert [(each["engine"], each["steps"]) for each in found] == [(engines.Ours.name, 1), (engines.Padded.name, 1)]
     assert (found[0]["difference"], found[0]["difference_low"], found[0]["difference_high"]) == (0.0, 0.0, 0.0)
     assert found[1]["difference"] == pytest.approx(found[1]["score"] - found[0]["score"])
@@ -136,6 +136,17 @@ def test_the_table_tells_medians_and_ratios_of_the_same_repetition() -> None:
     lines = speed_tables.speed({"sequences": 12, "timings": timings}).splitlines()
     assert "| ours | 1.0 | 0.0 | 2.0 | 3.0 | 4.0 | 1.00 (1.00 to 1.00) |" in lines
     assert "| theirs | 2.0 | 1.0 | 3.0 | 6.0 | 2.0 | 2.00 (1.50 to 3.00) |" in lines
+
+
+def test_the_table_of_learning_ends_with_the_seeds_together() -> None:
+    rows = [
+        {"engine": "ours", "seed": seed, "steps": 3, "episodes": 5, "score": score, "low": 0.1, "high": 0.9,
+         "difference": 0.0, "difference_low": 0.0, "difference_high": 0.0}
+        for seed, score in enumerate([0.5, 0.5, 0.5])
+    ]  # fmt: skip
+    lines = speed_tables.learning(rows).splitlines()
+    assert "| ours | 1 | 0.500 [0.100, 0.900] | +0.000 [+0.000, +0.000] |" in lines
+    assert "| ours | 3 seeds | 0.500 ± 0.000 | 0.000 ± 0.000 |" in lines
 
 
 def test_a_part_of_the_gpu_that_ran_out_of_memory_says_so() -> None:
