@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from memalpha.errors import OverBudgetError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.entry import Origin
 from memalpha.memory.layout import FLAT, MEMALPHA, Layout
 from memalpha.memory.layouts import MARKDOWN, MEMGPT, MIRIX
 from memalpha.memory.schemas import argument_names
@@ -360,3 +361,43 @@ def test_no_call_of_another_layout_raises_either(layout: Layout, place: int, val
     result = call(made, form.name, **arguments)
     assert len(made.log) == int(result.ok)
     assert result.message.encode("utf-8")
+
+
+def test_the_origin_of_a_text_is_that_of_the_least_trusted_line_it_quotes() -> None:
+    origins = (Origin.USER, Origin.ASSISTANT)
+    source = Source(chunk=Chunk(text="Ann has a dog.\nA terrier?"), index=0, origins=origins)
+    assert [source.origin((1,)), source.origin((2,)), source.origin((2, 1)), source.origin()] == [
+        Origin.USER,
+        Origin.ASSISTANT,
+        Origin.ASSISTANT,
+        Origin.ASSISTANT,
+    ]
+    assert SOURCE.origin() is Origin.USER
+
+
+@pytest.mark.parametrize("origin", [Origin.TOOL, Origin.DOCUMENT])
+def test_a_text_that_anybody_may_have_written_changes_nothing_of_the_conversation(origin: Origin) -> None:
+    bank = Bank(count_tokens=len)
+    bank.update(MemoryKind.CORE, None, "Ann.", Provenance())
+    bank.insert(MemoryKind.SEMANTIC, "Ann lives in Oslo.", Provenance(origin=Origin.ASSISTANT))
+    bank.insert(MemoryKind.SEMANTIC, "It rains.", Provenance(origin=Origin.TOOL))
+    page = Source(chunk=Chunk(text="Hello!\nAnn lives in Rome."), index=0, origins=(Origin.USER, origin))
+
+    def status(tool: Tool, **arguments: Any) -> ToolStatus:
+        return apply(bank, ToolCall(name=tool, arguments=arguments), page).status
+
+    refused = [
+        status(Tool.UPDATE, memory_type="core", new_content="Obey."),
+        status(Tool.UPDATE, memory_type="semantic", memory_id=1, lines=[2]),
+        status(Tool.UPDATE, memory_type="semantic", memory_id=1, lines=[1]),
+        status(Tool.UPDATE, memory_type="episodic", memory_id=1, lines=[1]),
+        status(Tool.DELETE, memory_type="semantic", memory_id=1),
+        status(Tool.DELETE, memory_type="core"),
+    ]
+    assert refused == [ToolStatus.NOT_ALLOWED] * 6
+    assert (bank.core_text, bank.get(1).text) == ("Ann.", "Ann lives in Oslo.")
+    assert status(Tool.UPDATE, memory_type="semantic", memory_id=2, lines=[2]) is ToolStatus.OK
+    assert bank.get(2).provenance.origin is origin
+    assert status(Tool.INSERT, memory_type="semantic", content="Hello there!") is ToolStatus.OK
+    assert bank.get(3).provenance.origin is origin
+    assert status(Tool.DELETE, memory_type="semantic", memory_id=2) is ToolStatus.OK

@@ -18,6 +18,7 @@ from memalpha.agent.parsing import parse_calls
 from memalpha.agent.prompting import fill, load, names_in
 from memalpha.agent.view import DEFAULT_VIEW, STORES, View, ViewConfig, build_view, nano_prompt
 from memalpha.memory.bank import Bank, MemoryKind, Operation
+from memalpha.memory.entry import Origin
 from memalpha.memory.layout import Layout, Reply
 from memalpha.memory.tools import Source, Tool, WriteBudget, apply, record, tool_schemas
 from memalpha.records import Chunk, Message, Role, ToolCall, ToolResult
@@ -92,9 +93,15 @@ class Writer:
         """How replies are drawn where nobody says otherwise."""
         return self.config.sampling or Sampling(max_tokens=REPLY_TOKENS[self.config.style])
 
-    def write(self, bank: Bank, chunk: Chunk, index: int = 0) -> Step:
-        """Read one chunk and change the bank; raises `ModelError` when the model fails, never for what it writes."""
-        return self.write_batch([(bank, chunk, index)])[0]
+    def write(self, bank: Bank, chunk: Chunk, index: int = 0, *, origins: tuple[Origin, ...] = ()) -> Step:
+        """Read one chunk and change the bank; raises `ModelError` when the model fails, never for what it writes.
+
+        `origins` says whose words each line is; empty is the user's. Text that anybody may have written changes
+        nothing of what was said in the conversation (`memalpha.memory.tools`).
+        """
+        asked = self.ask(bank, chunk)
+        (completion,) = self.model.complete([asked.prompt], self.sampling)
+        return self.step(bank, chunk, index, asked=asked, completion=completion, origins=origins)
 
     def write_batch(self, work: Sequence[tuple[Bank, Chunk, int]], sampling: Sampling | None = None) -> list[Step]:
         """The same for several banks at once, in one batch of the model; every bank must be another one."""
@@ -122,10 +129,19 @@ class Writer:
             return Prompt(messages=(Message(role=Role.USER, content=text),))
         return chat_prompt(bank, view, chunk, self.config.budget, self.config.focus)
 
-    def step(self, bank: Bank, chunk: Chunk, index: int, *, asked: Asked, completion: Completion) -> Step:
+    def step(
+        self,
+        bank: Bank,
+        chunk: Chunk,
+        index: int,
+        *,
+        asked: Asked,
+        completion: Completion,
+        origins: tuple[Origin, ...] = (),
+    ) -> Step:
         """Apply the calls of one completion, in order; then what the layout records by itself is kept."""
         calls = read_reply(bank, completion)
-        source = Source(chunk=chunk, index=index)
+        source = Source(chunk=chunk, index=index, origins=origins)
         budget = write_budget(self.config.budget, chunk, bank)
         before = bank.operation_count
         results = tuple(apply(bank, call, source, budget) for call in calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,6 +56,28 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+class Origin(StrEnum):
+    """Whose words a text is made of, the most trusted first."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    """What a tool returned."""
+    DOCUMENT = "document"
+    """Files, mails, web pages."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it is part of the conversation, and not a text that anybody may have written."""
+        return self in (Origin.USER, Origin.ASSISTANT)
+
+
+def least_trusted(origins: Iterable[Origin]) -> Origin:
+    """The origin that a text made of several has; the user's when there are none."""
+    order = list(Origin)
+    return max(origins, key=order.index, default=Origin.USER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Where a text is from and who wrote it."""
@@ -66,6 +89,8 @@ class Provenance:
     time: str | None = None
     """Time of the source chunk."""
     author: str = "writer"
+    """Who decided to write it: a writer by name, or whoever called the memory."""
+    origin: Origin = Origin.USER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

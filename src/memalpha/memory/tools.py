@@ -8,7 +8,7 @@ to mend it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from memalpha.errors import (
     UnknownEntryError,
 )
 from memalpha.memory.bank import Bank
-from memalpha.memory.entry import MemoryKind, Provenance
+from memalpha.memory.entry import MemoryKind, Origin, Provenance, least_trusted
 from memalpha.memory.layout import Edit, Layout, Tool, ToolForm
 from memalpha.memory.schemas import TOOLS, argument_names, tool_schemas
 from memalpha.records import Chunk, ToolCall, ToolResult, ToolStatus
@@ -42,6 +42,13 @@ class Source:
     index: int
     """Place of the chunk in its stream, the first is 0."""
     author: str = "writer"
+    origins: tuple[Origin, ...] = ()
+    """Whose words each line of the chunk is; empty is the user's."""
+
+    def origin(self, lines: Sequence[int] = ()) -> Origin:
+        """Whose words a text made of some lines is; of none named, of the whole chunk."""
+        quoted = [self.origins[number - 1] for number in lines] if self.origins else []
+        return least_trusted(quoted or self.origins)
 
 
 class WriteBudget:
@@ -142,6 +149,7 @@ def _apply(
         # Ids are one counter for all kinds: a number names one entry, whatever kind was said with it. A delete, which
         # leaves no earlier version to go back to, must name both.
         kind = bank.get(entry_id).kind
+    _check_trust(bank, source.origin(), kind, entry_id, form.edit)
     asked, text = ((), "") if form.edit is Edit.DELETE else _text(form, given, source.chunk)
     lines, cost_tokens = asked, 0
     if budget is not None and text:
@@ -166,6 +174,22 @@ def _apply(
         left_out = ", ".join(str(number) for number in asked if number not in lines)
         notes += f", without line {left_out}, for which nothing remains to be written"
     return ToolResult(status=ToolStatus.OK, message=f"{_PAST[form.edit]} {name}{notes}", entry_id=entry_id)
+
+
+def _check_trust(bank: Bank, origin: Origin, kind: MemoryKind, entry_id: int | None, edit: Edit) -> None:
+    """Refuse what a text that anybody may have written would change of what was said in the conversation.
+
+    It is the chunk that counts, not the quoted lines: all of it was read before the call was made.
+    """
+    if origin.trusted:
+        return
+    entry = None if entry_id is None else bank.find(kind, entry_id)
+    if kind.single or (entry is not None and entry.provenance.origin.trusted):
+        name = kind if entry_id is None else f"{kind} #{entry_id}"
+        raise NotAllowedError(
+            f"got a call to {edit} on {name} while reading a text of the origin {origin}, which may add entries and "
+            "change those of its kind; leave it as it is"
+        )
 
 
 def _affordable(
@@ -203,7 +227,9 @@ def _rewrite(
 
 
 def _provenance(source: Source, lines: tuple[int, ...], author: str) -> Provenance:
-    return Provenance(chunk=source.index, lines=lines, time=source.chunk.time, author=author)
+    return Provenance(
+        chunk=source.index, lines=lines, time=source.chunk.time, author=author, origin=source.origin(lines)
+    )
 
 
 def _kind(form: ToolForm, given: Mapping[str, Any], layout: Layout) -> MemoryKind:

@@ -17,6 +17,7 @@ from memalpha.errors import StoreError  # noqa: E402
 from memalpha.memory.bank import MemoryKind, Provenance  # noqa: E402
 from memalpha.memory.store import Store  # noqa: E402
 from memalpha.memory.store.postgres import PostgresDatabase, in_postgres  # noqa: E402
+from memalpha.records import Chunk  # noqa: E402
 
 SEMANTIC = MemoryKind.SEMANTIC
 SAID = Provenance(chunk=0)
@@ -65,7 +66,8 @@ def test_nothing_of_an_erased_text_is_left_in_the_files_of_the_server(store: Sto
     ana = store.scope("acme", "ana")
     for number in range(80):
         ana.insert(SEMANTIC, f"{number} is of no consequence", SAID)
-    ana.insert(SEMANTIC, secret, SAID)
+    with ana.read([Chunk(text=f"User: {secret}")]) as (bank, first):
+        bank.insert(SEMANTIC, secret, Provenance(chunk=first))
     ana.update(SEMANTIC, 81, f"no longer {secret}", SAID)
     server.run("CHECKPOINT")
     assert traces(server.folder)
@@ -104,7 +106,7 @@ def test_threads_write_to_one_memory_and_to_others(store: Store, conninfo: str) 
 def test_tables_of_a_later_version_are_refused(store: Store, conninfo: str) -> None:
     with psycopg.connect(conninfo) as connection:
         connection.execute("UPDATE memalpha.schema_version SET version = 7")
-    with pytest.raises(StoreError, match=r"store\.memalpha on 127\.0\.0\.1 has schema 7, expected at most 1"):
+    with pytest.raises(StoreError, match=r"store\.memalpha on 127\.0\.0\.1 has schema 7, expected at most 2"):
         PostgresDatabase(conninfo)
 
 

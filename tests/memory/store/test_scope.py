@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from memalpha.errors import ConfigError, ConflictError, DuplicateError, StoreError, UnknownEntryError
 from memalpha.memory.bank import Entry, MemoryKind, Provenance
+from memalpha.memory.entry import Origin
 from memalpha.memory.store import Difference, Scope, Store
+from memalpha.records import Chunk
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
 SAID = Provenance(chunk=0, author="user")
@@ -272,6 +274,38 @@ def test_a_difference_names_what_changed(ana: Scope) -> None:
     )
     assert ana.diff(4, 2)[-1] == Difference(kind=SEMANTIC, entry_id=2, before=None, after="goes")
     assert ana.diff(3, 3) == ()
+
+
+def read(scope: Scope, *texts: str, keep: int) -> None:
+    """Chunks of one line each, of which one becomes an entry."""
+    chunks = [Chunk(text=text, time="2026-05-01") for text in texts]
+    with scope.read(chunks) as (bank, first):
+        bank.insert(SEMANTIC, chunks[keep].text, Provenance(chunk=first + keep, lines=(1,), origin=Origin.TOOL))
+
+
+def test_a_chunk_that_something_was_made_from_is_kept_with_it(ana: Scope, open_store: OpenStore) -> None:
+    read(ana, "Hi", "Ann lives in Oslo", keep=1)
+    read(ana, "Bo has a dog", keep=0)
+    later = open_store().scope("acme", "ana")
+    provenances = [change.operation.provenance for change in later.changes()]
+    assert [(each.chunk, each.origin) for each in provenances] == [(1, Origin.TOOL), (2, Origin.TOOL)]
+    assert [later.source(number) for number in range(4)] == [
+        None,
+        Chunk(text="Ann lives in Oslo", time="2026-05-01"),
+        Chunk(text="Bo has a dog", time="2026-05-01"),
+        None,
+    ]
+    assert open_store().scope("acme", "bo").source(1) is None
+
+
+def test_chunks_go_with_the_entries_that_were_made_from_them(ana: Scope) -> None:
+    read(ana, "Ann lives in Oslo", keep=0)
+    read(ana, "Bo has a dog", keep=0)
+    read(ana, "They say: Ann lives in Oslo, as ever", keep=0)
+    ana.erase(SEMANTIC, 1)
+    assert [ana.source(number) is not None for number in range(3)] == [False, True, False]
+    ana.erase_all()
+    assert ana.source(1) is None
 
 
 def test_an_erased_entry_is_gone_with_its_history(ana: Scope, open_store: OpenStore) -> None:

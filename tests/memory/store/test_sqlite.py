@@ -23,6 +23,7 @@ from memalpha.errors import OutputError, StoreError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
 from memalpha.memory.embedding import HashedEmbedder
 from memalpha.memory.store import Scope, SQLiteDatabase, Store
+from memalpha.records import Chunk
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
 SAID = Provenance(chunk=0)
@@ -58,7 +59,7 @@ def test_the_file_says_what_it_is(ana: Scope, store: Store, path: Path) -> None:
     ana.insert(SEMANTIC, "Ann lives in Oslo", SAID)
     connection = store._memories._database._connection
     assert connection.pragma("application_id") == 0x6D416C66
-    assert connection.pragma("user_version") == 1
+    assert connection.pragma("user_version") == 2
     assert connection.pragma("journal_mode") == "wal"
     assert connection.pragma("synchronous") == 2
     assert connection.pragma("secure_delete") == 1
@@ -97,7 +98,7 @@ def test_a_file_of_a_later_version_is_refused(store: Store, path: Path) -> None:
     later = apsw.Connection(str(path), vfs="cksmvfs")
     later.pragma("user_version", 7)
     later.close()
-    with pytest.raises(StoreError, match="has schema 7, expected at most 1: a later memalpha wrote it; upgrade"):
+    with pytest.raises(StoreError, match="has schema 7, expected at most 2: a later memalpha wrote it; upgrade"):
         opened(path)
 
 
@@ -162,7 +163,8 @@ def crowded(store: Store, secret: str) -> None:
     for number in range(120):
         (ana, bo)[number % 2].insert(SEMANTIC, f"{number} is of no consequence " * (1 + number % 7), SAID)
         if number == 50:
-            ana.insert(EPISODIC, secret, SAID)
+            with ana.read([Chunk(text=f"User: {secret}")]) as (bank, first):
+                bank.insert(EPISODIC, secret, Provenance(chunk=first))
             ana.update(CORE, None, "a core", SAID)
     ana.update(EPISODIC, 27, f"no longer {secret}", SAID)
     ana.update(EPISODIC, 27, "nothing", SAID)

@@ -58,6 +58,8 @@ class Head:
     """Counts erasures: what was read in an earlier epoch is to be read again."""
     learned: datetime = _EPOCH
     """When its last change was learned."""
+    next_source: int = 0
+    """Number of the next chunk that is read into it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar
@@ -20,6 +20,7 @@ from memalpha.memory.store.changes import Address, Change, Erasure, storable, va
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.records import Chunk
 
 Result = TypeVar("Result")
 
@@ -34,6 +35,8 @@ class Terms:
     """From when on it is true."""
     base: Point | None = None
     """Where the memory must stand; None is wherever it does."""
+    sources: Mapping[int, Chunk] = field(default_factory=dict)
+    """Chunks that it was made from, by number; those that nothing was made from are not kept."""
 
 
 class Memories:
@@ -63,10 +66,16 @@ class Memories:
         with live.lock:
             return see(self._database.read(lambda execute: live.follow(Rows(execute, address)), address))
 
-    def draft(self, address: Address) -> tuple[Bank, Point]:
-        """A fork of a memory as it is now, and where it stands."""
+    def draft(self, address: Address) -> tuple[Bank, Point, int]:
+        """A fork of a memory as it is now, where it stands, and the number of the next chunk that is read into it."""
         live = self._live(address)
-        return self.look(address, lambda bank: (bank.fork(), live.point))
+
+        def job(execute: Execute) -> tuple[Bank, Point, int]:
+            rows = Rows(execute, address)
+            return live.follow(rows).fork(), live.point, rows.head.next_source
+
+        with live.lock:
+            return self._database.read(job, address)
 
     def rows(self, address: Address, job: Callable[[Rows], Result]) -> Result:
         """What a job reads of a memory in the database."""
@@ -146,14 +155,25 @@ class Memories:
         learned = max(self._clock(), rows.head.learned)
         changes: dict[int, Change] = {}
         for operation in operations:
-            _check_storable(operation)
+            _check_storable(operation.after, operation.provenance.time, operation.provenance.author)
             valid = valid_time(operation, terms.valid, learned)
             if operation.undoes is not None:  # what is taken back is taken back for all the time that it was said of
                 undone = changes.get(operation.undoes) or rows.changes(first=operation.undoes, last=operation.undoes)[0]
                 valid = undone.valid
             changes[operation.number] = Change(operation=operation, learned=learned, valid=valid)
-        head = replace(rows.head, next_id=bank.next_id, next_number=bank.next_number, learned=learned)
+        used = {operation.provenance.chunk for operation in operations}
+        sources = {number: chunk for number, chunk in terms.sources.items() if number in used}
+        for chunk in sources.values():
+            _check_storable(chunk.text)
+        head = replace(
+            rows.head,
+            next_id=bank.next_id,
+            next_number=bank.next_number,
+            learned=learned,
+            next_source=max(rows.head.next_source, *(number + 1 for number in terms.sources), 0),
+        )
         rows.append(tuple(changes.values()), head, terms.key)
+        rows.add_sources(sources)
         for place in dict.fromkeys(place_of(operation) for operation in operations):
             entry = bank.find(*place)
             rows.project(place, entry, None if entry is None else self.vector(entry.rendered))
@@ -195,8 +215,8 @@ def _also_in(rows: Rows, place: Place) -> tuple[Place, ...]:
     return tuple(each for each in dict.fromkeys(found) if each != place)
 
 
-def _check_storable(operation: Operation) -> None:
-    for text in (operation.after, operation.provenance.time, operation.provenance.author):
+def _check_storable(*texts: str | None) -> None:
+    for text in texts:
         if text is not None and not storable(text):
             raise StoreError(
                 f"got a zero byte or half of a surrogate pair in {text[:40]!r}, expected text; nothing was written"

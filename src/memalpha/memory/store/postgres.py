@@ -25,7 +25,9 @@ from memalpha.memory.store.schema import STEPS
 _WAIT_SECONDS = 30
 _LOCK = 0x6D416C66
 _ALL, _OWN = "memalpha.all", ("memalpha.tenant", "memalpha.user")
-_TABLES = ("scopes", "operations", "entries", "keys", "receipts")
+_TABLES = ("scopes", "operations", "entries", "keys", "receipts", "sources", "inbox", "api_keys")
+_WITH_NAMES = ("scopes", "receipts", "inbox")
+_OF_THE_STORE = ("api_keys",)
 _DIALECT = (
     ("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
     ("INTEGER", "BIGINT"),
@@ -40,6 +42,8 @@ _UNSAMPLED = (
     ("operations", ("before", "after", "time", "author")),
     ("entries", ("text", "vector")),
     ("keys", ("name",)),
+    ("sources", ("text", "time")),
+    ("inbox", ("name", "body", "problem")),
 )
 
 
@@ -190,7 +194,7 @@ class PostgresDatabase:
                 )
             for step in STEPS[version:]:
                 execute(in_postgres(step), ())
-            if version == 0:
+            if version < len(STEPS):
                 _secure(execute)
             execute("DELETE FROM schema_version", ())
             execute("INSERT INTO schema_version (version) VALUES (?)", (len(STEPS),))
@@ -208,9 +212,11 @@ def in_postgres(step: str) -> str:
 def _secure(execute: Execute) -> None:
     """Let a transaction see the memory that it names, whatever its statements ask for."""
     for table in _TABLES:
-        own = _NAMED if table in ("scopes", "receipts") else "scope IN (SELECT scope FROM scopes)"
+        own = _NAMED if table in _WITH_NAMES else "scope IN (SELECT scope FROM scopes)"
+        own = "false" if table in _OF_THE_STORE else own
         execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY", ())
         execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY", ())
+        execute(f"DROP POLICY IF EXISTS own ON {table}", ())
         execute(f"CREATE POLICY own ON {table} USING ({_SEES_ALL} OR {own})", ())
     for table, columns in _UNSAMPLED:
         for column in columns:

@@ -7,18 +7,19 @@ knows what belongs to the store as a whole. Neither begins or ends a transaction
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Provenance
+from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
 from memalpha.memory.history import Place
 from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
 
-_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid"
+_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin"
 
 
 class Rows:
@@ -29,14 +30,21 @@ class Rows:
         self._execute = execute
         self._address = address
         found = execute(
-            'SELECT scope, next_id, next_number, epoch, learned FROM scopes WHERE tenant = ? AND "user" = ?',
+            "SELECT scope, next_id, next_number, epoch, learned, next_source FROM scopes "
+            'WHERE tenant = ? AND "user" = ?',
             (address.tenant, address.user),
         )
         self._scope: int | None = found[0][0] if found else None
         self.head = Head()
         if found:
-            _, next_id, next_number, epoch, learned = found[0]
-            self.head = Head(next_id=next_id, next_number=next_number, epoch=epoch, learned=from_microseconds(learned))
+            _, next_id, next_number, epoch, learned, next_source = found[0]
+            self.head = Head(
+                next_id=next_id,
+                next_number=next_number,
+                epoch=epoch,
+                learned=from_microseconds(learned),
+                next_source=next_source,
+            )
 
     def changes(self, *, first: int = 1, last: int | None = None) -> list[Change]:
         """The log, from one number to another, both included."""
@@ -65,7 +73,7 @@ class Rows:
         self._move(head)
         for change in changes:
             self._execute(
-                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self._scope, *_row(change)),
             )
         if key is not None:
@@ -84,6 +92,19 @@ class Rows:
                 (*where, entry.text, vector),
             )
 
+    def add_sources(self, chunks: Mapping[int, Chunk]) -> None:
+        """Keep chunks under their numbers."""
+        for number, chunk in chunks.items():
+            self._execute(
+                "INSERT INTO sources (scope, number, text, time) VALUES (?, ?, ?, ?)",
+                (self._scope, number, chunk.text, chunk.time),
+            )
+
+    def source(self, number: int) -> Chunk | None:
+        """The chunk of a number, None when nothing was made from it or it was erased."""
+        found = self._execute("SELECT text, time FROM sources WHERE scope = ? AND number = ?", (self._scope, number))
+        return Chunk(text=found[0][0], time=found[0][1]) if found else None
+
     def projection(self) -> dict[Place, tuple[str, bytes | None]]:
         """Text and vector of each live entry, the oldest id first."""
         found = self._execute(
@@ -100,11 +121,15 @@ class Rows:
         values: list[object] = [self._scope]
         if place is not None:
             where, values = where + " AND kind = ? AND entry_id = ?", [*values, place[0].value, place[1]]
+        self._erase_sources(place)
         count = self._execute(f"SELECT COUNT(*) FROM operations WHERE {where}", values)[0][0]
         self._execute(f"DELETE FROM operations WHERE {where}", values)
         self._execute(f"DELETE FROM entries WHERE {where}", values)
         if place is None:
             self._execute("DELETE FROM keys WHERE scope = ?", values)
+            self._execute(
+                'DELETE FROM inbox WHERE tenant = ? AND "user" = ?', (self._address.tenant, self._address.user)
+            )
         self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
         kind, entry_id = place if place is not None else (None, None)
         number = self._execute(
@@ -142,17 +167,30 @@ class Rows:
             for number, kind, entry_id, operations, erased, scrubbed in found
         ]
 
+    def _erase_sources(self, place: Place | None) -> None:
+        """Take away every chunk, or those that an entry was made from or that hold one of its texts."""
+        if place is None:
+            self._execute("DELETE FROM sources WHERE scope = ?", (self._scope,))
+            return
+        operations = [change.operation for change in self.changes_of(place)]
+        made_from = {operation.provenance.chunk for operation in operations}
+        texts = {operation.after for operation in operations if operation.after}
+        for number, text in self._execute("SELECT number, text FROM sources WHERE scope = ?", (self._scope,)):
+            if number in made_from or any(each in text for each in texts):
+                self._execute("DELETE FROM sources WHERE scope = ? AND number = ?", (self._scope, number))
+
     def _move(self, head: Head) -> None:
-        values = (head.next_id, head.next_number, head.epoch, to_microseconds(head.learned))
+        values = (head.next_id, head.next_number, head.epoch, to_microseconds(head.learned), head.next_source)
         if self._scope is None:
             self._scope = self._execute(
-                'INSERT INTO scopes (tenant, "user", next_id, next_number, epoch, learned) VALUES (?, ?, ?, ?, ?, ?) '
-                "RETURNING scope",
+                'INSERT INTO scopes (tenant, "user", next_id, next_number, epoch, learned, next_source) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING scope",
                 (self._address.tenant, self._address.user, *values),
             )[0][0]
         else:
             self._execute(
-                "UPDATE scopes SET next_id = ?, next_number = ?, epoch = ?, learned = ? WHERE scope = ?",
+                "UPDATE scopes SET next_id = ?, next_number = ?, epoch = ?, learned = ?, next_source = ? "
+                "WHERE scope = ?",
                 (*values, self._scope),
             )
         self.head = head
@@ -213,11 +251,12 @@ def _row(change: Change) -> tuple[Any, ...]:
         provenance.author,
         to_microseconds(change.learned),
         to_microseconds(change.valid),
+        provenance.origin.value,
     )
 
 
 def _change(row: tuple[Any, ...]) -> Change:
-    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid = row
+    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin = row
     return Change(
         operation=Operation(
             number=number,
@@ -226,7 +265,9 @@ def _change(row: tuple[Any, ...]) -> Change:
             entry_id=None if entry_id == CORE_ID else entry_id,
             before=before,
             after=after,
-            provenance=Provenance(chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author),
+            provenance=Provenance(
+                chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author, origin=Origin(origin)
+            ),
             undoes=undoes,
         ),
         learned=from_microseconds(learned),

@@ -15,6 +15,7 @@ from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Opera
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
 from memalpha.memory.store.memories import Memories, Terms
+from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
 """What a key must have written before: the undo of a number, or an action on a kind that left a text."""
@@ -70,17 +71,33 @@ class Scope:
         Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
         key is in use: `written` tells beforehand.
         """
-        bank, base = self._memories.draft(self.address)
+        with self.read((), key=key, valid=valid) as (bank, _):
+            yield bank
+
+    @contextmanager
+    def read(
+        self, chunks: Sequence[Chunk], *, key: str | None = None, valid: datetime | None = None
+    ) -> Iterator[tuple[Bank, int]]:
+        """As `edit`, while chunks are read: a bank to edit and the number of the first chunk, for the provenance.
+
+        A chunk that an operation was made from is kept with it (`source`), the others are not.
+        """
+        bank, base, first = self._memories.draft(self.address)
         done = bank.operation_count
-        yield bank
+        yield bank, first
         made = bank.operations_since(done)
+        sources = dict(enumerate(chunks, start=first))
 
         def repeat(live: Bank) -> None:
             live.replay(made, next_id=bank.next_id, next_number=bank.next_number)
 
-        changes = self._memories.write(self.address, repeat, Terms(key=key, valid=valid, base=base))
+        changes = self._memories.write(self.address, repeat, Terms(key=key, valid=valid, base=base, sources=sources))
         if tuple(change.operation for change in changes) != made:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
+
+    def source(self, number: int) -> Chunk | None:
+        """The chunk that operations name in their provenance; None when nothing was made from it or it was erased."""
+        return self._memories.rows(self.address, lambda rows: rows.source(number))
 
     def written(self, key: str) -> tuple[Change, ...] | None:
         """What was written under a key, None while it is not in use."""
