@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
+from memalpha.cli.mcp_command import mcp
 from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
 from memalpha.errors import ConfigError, MemalphaError
@@ -190,6 +191,7 @@ app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/pa
 app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
 )(push)
+app.command(epilog="Example: **memalpha mcp --store memory.db --user ana**")(mcp)
 
 
 @app.command(
