@@ -20,7 +20,7 @@ from memalpha.memory.store import Change, Difference, Erasure, Scope, SQLiteData
 from memalpha.memory.store.changes import valid_time, zoned
 from memalpha.memory.store.database import Database
 from memalpha.records import Chunk, ToolStatus
-from memalpha.service.conversation import Messages, Portion, Said, portions, read_messages
+from memalpha.service.conversation import Messages, Said, portions, read_messages
 from memalpha.service.pen import Pen
 from memalpha.service.records import Added, Ref, Refusal
 from memalpha.service.snapshot import Snapshot, context, get, get_all
