@@ -142,11 +142,12 @@ class Bank:
         Raises:
             NotAllowedError: The layout has no insert for this kind.
             EmptyTextError: The text is white space only.
-            DuplicateError: This kind has an entry with this text.
+            DuplicateError: This kind has an entry with this text, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
         self._check_allowed(kind, Action.INSERT)
-        text, size_tokens = self._check_text(kind, text, None)
+        text, size_tokens = self._check_text(kind, text, None, provenance)
+        self._make_way(kind, text, None, provenance)
         entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
         self.next_id += 1
         self._shelves[kind].put(entry, size_tokens)
@@ -160,13 +161,14 @@ class Bank:
             NotAllowedError: The layout has no update for this kind.
             UnknownEntryError: No entry of this kind has this id.
             EmptyTextError: The text is white space only.
-            DuplicateError: This entry or another of its kind has this text already.
+            DuplicateError: This entry or another of its kind has this text already, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
         self._check_allowed(kind, Action.UPDATE)
         first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
-        text, size_tokens = self._check_text(kind, text, old)
+        text, size_tokens = self._check_text(kind, text, old, provenance)
+        self._make_way(kind, text, old, provenance)
         if old is None:
             entry = Entry(id=CORE_ID, kind=kind, text=text, provenance=provenance)
         else:
@@ -271,8 +273,19 @@ class Bank:
             raise UnknownEntryError(f"got #{entry_id} as {kind}, but it is {entry.kind}; name that kind")
         return entry
 
-    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None) -> tuple[str, int]:
-        """The text as it will stand in place of `old`, and its tokens."""
+    def _make_way(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> None:
+        """Take away the entry of a tool or a document whose text the conversation now has for its own."""
+        shelf = self._shelves[kind]
+        same = shelf.ids.get(text)
+        if same is not None and (old is None or same != old.id):
+            standing = shelf.entries[same]
+            shelf.drop(standing)
+            self._record(Action.DELETE, kind, standing, None, provenance)
+
+    def _check_text(
+        self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance | None = None
+    ) -> tuple[str, int]:
+        """The text as it will stand in place of `old`, and its tokens; a less trusted entry with it makes way."""
         text = text.strip()
         if not text:
             raise EmptyTextError(
@@ -280,7 +293,8 @@ class Bank:
             )
         shelf = self._shelves[kind]
         same = shelf.ids.get(text)
-        if same is not None:
+        raised = provenance is not None and provenance.origin.trusted
+        if same is not None and not (raised and not shelf.entries[same].provenance.origin.trusted):
             name = kind if kind.single else f"{kind} #{same}"
             raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
         size_tokens = self.count_tokens(text)

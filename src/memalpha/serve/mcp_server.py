@@ -122,7 +122,7 @@ def run_stdio(access: Access) -> None:
 
 def mcp_app(identify: Identify) -> Starlette:
     """Streamable HTTP under `/{user}`, to be served or mounted; whoever mounts it runs its lifespan."""
-    server = mcp_server(lambda context: context.request.scope[_ACCESS])
+    server = mcp_server(_access)
     # Without sessions there is nothing to steal: each request is identified by its own headers.
     manager = StreamableHTTPSessionManager(server, stateless=True, json_response=True)
 
@@ -132,6 +132,12 @@ def mcp_app(identify: Identify) -> Starlette:
             yield
 
     return Starlette(routes=[Route("/{user}", _Door(manager, identify))], lifespan=running)
+
+
+def _access(context: _Context) -> Access:
+    """What the door let in."""
+    access: Access = context.request.scope[_ACCESS]  # type: ignore[union-attr]
+    return access
 
 
 class _Door:

@@ -7,8 +7,7 @@ trusted ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,7 +17,6 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Action, Entry, MemoryKind, Origin, Provenance, least_trusted
 from memalpha.memory.history import place_of
 from memalpha.memory.store import Change
-from memalpha.memory.store.scope import Draft
 from memalpha.service.memory import Memory
 from memalpha.service.records import Added, Ref
 
@@ -54,28 +52,34 @@ class Access:
         """Put another text in place of that of an entry, as `Memory.update` does."""
         now = datetime.now(UTC).date().isoformat()
         provenance = Provenance(time=now, author=AGENT, origin=self.claimed(origin))
-        with self._editing() as draft:
-            kind, entry_id = self._place(draft.bank, ref, Action.UPDATE)
-            draft.bank.update(kind, entry_id, text, provenance)
-        return draft.changes[-1]
+
+        def edit(bank: Bank) -> None:
+            kind, entry_id = self._place(bank, ref, Action.UPDATE)
+            bank.update(kind, entry_id, text, provenance)
+
+        return self._change(edit)
 
     def delete(self, ref: Ref) -> Change:
         """Take an entry away, as `Memory.delete` does."""
-        with self._editing() as draft:
-            kind, entry_id = self._place(draft.bank, ref, Action.DELETE)
-            draft.bank.delete(kind, entry_id, self._provenance)
-        return draft.changes[-1]
+
+        def edit(bank: Bank) -> None:
+            kind, entry_id = self._place(bank, ref, Action.DELETE)
+            bank.delete(kind, entry_id, self._provenance)
+
+        return self._change(edit)
 
     def undo(self, number: int) -> Change:
         """Take back an operation, as `Memory.undo` does; who may not change the entry may not undo what it is."""
-        with self._editing() as draft:
-            operation = next((each for each in draft.bank.log if each.number == number), None)
+
+        def edit(bank: Bank) -> None:
+            operation = next((each for each in bank.log if each.number == number), None)
             if operation is not None:
-                entry = draft.bank.find(*place_of(operation))
+                entry = bank.find(*place_of(operation))
                 now = operation.provenance if entry is None else entry.provenance
                 self._check_trust(now.origin, operation.kind, operation.entry_id, "undo")
-            draft.bank.undo(number, self._provenance)
-        return draft.changes[-1]
+            bank.undo(number, self._provenance)
+
+        return self._change(edit)
 
     def newest(self, limit: int, kinds: Sequence[MemoryKind] = ()) -> list[Entry]:
         """The entries that were added last, the newest first, of some kinds or of all lists."""
@@ -94,12 +98,10 @@ class Access:
     def _provenance(self) -> Provenance:
         return Provenance(author=AGENT, origin=self.trust)
 
-    @contextmanager
-    def _editing(self) -> Iterator[Draft]:
-        """A draft, so that what is checked is what is changed: others who write meanwhile are a `ConflictError`."""
+    def _change(self, edit: Callable[[Bank], None]) -> Change:
+        """Check and change in one transaction; what it wrote last is what was asked for."""
         self._check_writes()
-        with self.memory.scope.read(()) as draft:
-            yield draft
+        return self.memory.scope.change(edit)[-1]
 
     def _place(self, bank: Bank, ref: Ref, action: Action) -> tuple[MemoryKind, int | None]:
         """Kind and id of an entry that may be changed."""

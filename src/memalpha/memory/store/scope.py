@@ -264,9 +264,12 @@ class Scope:
     def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
         changes = self._memories.write(self.address, edit, terms)
         operations = [change.operation for change in changes]
-        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+        *before, last = operations or (None,)
+        # What made way for a text, if anything did, had the same one.
+        way = all(each is not None and last is not None and each.before == last.after for each in before)
+        if last is None or not way or asked not in _asked_for(last):
             raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
-        return changes[0]
+        return changes[-1]
 
 
 def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:
