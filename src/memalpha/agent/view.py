@@ -90,15 +90,15 @@ def newest_shown(bank: Bank, kind: MemoryKind, n: int, *, said: bool) -> list[En
 def first_shown(take: Callable[[int], Sequence[Hit]], n: int, *, said: bool) -> list[Hit]:
     """The first n hits of those that `take` gives; of the conversation alone where the chunk is `said` in it.
 
-    Others that come first are passed over, up to some hundreds: more of them hide what comes behind.
+    Others that come first are passed over, however many they are.
     """
-    shown: list[Hit] = []
-    for asked in (n, 8 * n, 64 * n):
+    asked = n
+    while True:
         found = take(asked)
         shown = [hit for hit in found if hit.entry.provenance.origin.trusted or not said][:n]
         if len(shown) == n or len(found) < asked:
-            break
-    return shown
+            return shown
+        asked *= 8
 
 
 def find_related(bank: Bank, line: str, config: ViewConfig, *, said: bool = True) -> tuple[Entry, ...]:
