@@ -1,4 +1,4 @@
-"""The attack suite: it bites where there is no guard, the guard holds, and the page shows the rates that were measured."""
+"""The attack suite: it bites where there is no guard, the guard holds, the page shows the rates that were measured."""
 
 from __future__ import annotations
 

@@ -76,6 +76,10 @@ def test_a_text_of_the_conversation_takes_the_place_of_the_same_text_of_a_docume
     ]
     made.undo(7, SECOND)
     assert made.get(4).text == "Eva is my sister."
+    made.insert(SEMANTIC, "Bo sings.", page)
+    made.undo(9, SECOND)  # what it brings back takes its place as well
+    assert [entry.id for entry in made.entries(SEMANTIC)] == [3, 4]
+    assert (made.get(4).text, made.log[-2].action, made.log[-1].undoes) == ("Bo sings.", Action.DELETE, 9)
 
 
 @pytest.mark.parametrize(

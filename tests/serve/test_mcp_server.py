@@ -46,7 +46,7 @@ def url(memory: Memory) -> Iterator[str]:
     def identify(headers: Mapping[str, str], user: str) -> Access:
         found = KEYS.get(headers.get("authorization", "").removeprefix("Bearer "))
         if found is None:
-            raise RefusedError("got no key that is known, expected one as Authorization: Bearer; send yours", status=401)
+            raise RefusedError("got no key that is known, expected one; send it as Bearer", status=401)
         tenant, writes = found
         return Access(memory=memory.for_user(user, tenant=tenant), writes=writes, infer=False)
 
@@ -65,9 +65,11 @@ def url(memory: Memory) -> Iterator[str]:
 
 @asynccontextmanager
 async def connected(url: str, key: str, mode: str = "auto") -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
-        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-            yield client
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client
 
 
 async def remember_and_find(client: Client) -> None:

@@ -76,7 +76,7 @@ def test_what_is_added_is_found_corrected_forgotten_and_brought_back(access: Acc
     asked(access, "undo", number=5)
     history, text = asked(access, "memory_history", id=1)
     assert [each["number"] for each in history["operations"]] == [6, 5, 4, 1]
-    assert text.splitlines()[0] == "operation 6: insert semantic #1 (assistant, undoes operation 5); is: I live in Oslo."
+    assert text.startswith("operation 6: insert semantic #1 (assistant, undoes operation 5); is: I live in Oslo.\n")
     asked(access, "update_memory", id="core", text="Ana lives in Oslo.", origin="assistant")
     found, text = asked(access, "search_memory", limit=2)
     assert (found["core"], [entry["id"] for entry in found["entries"]]) == ("Ana lives in Oslo.", [3, 2])
@@ -149,7 +149,20 @@ def test_the_tools_are_few_name_no_user_and_say_what_they_do() -> None:
 
 def arguments_of_all_kinds(rng: random.Random) -> dict[str, Any]:
     """Arguments as they should be and as they should not, names of scopes among them."""
-    texts = ["bea", "default", "other", "*", "%", "' OR 1=1 --", "../bea", "bea\0", "core", SECRET[:9], "", "safe opens"]
+    texts = [
+        "bea",
+        "default",
+        "other",
+        "*",
+        "%",
+        "' OR 1=1 --",
+        "../bea",
+        "bea\0",
+        "core",
+        SECRET[:9],
+        "",
+        "safe opens",
+    ]
     values: list[Any] = [*texts, *range(-1, 8), True, None, 2**63, ["semantic"], ["bea"], {"user": "bea"}, 1.5]
     names = [name for tool in TOOLS for name in tool.arguments.model_fields]
     names += ["user", "tenant", "user_id", "scope", "filters", "address", "metadata", "store"]

@@ -8,7 +8,7 @@ from memalpha.errors import ConfigError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
 from memalpha.memory.entry import Origin
 from memalpha.memory.find import Found, find
-from memalpha.service.snapshot import OTHERS, Snapshot, context, proposed
+from memalpha.service.snapshot import OTHERS, Snapshot, context
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
 SAID = Provenance(time="2026-05-01", author="caller")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from memalpha.errors import DuplicateError, EmptyTextError, NotAllowedError, OverLimitError, UnknownEntryError
+from memalpha.errors import DuplicateError, EmptyTextError, OverLimitError, UnknownEntryError
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance, Version
 from memalpha.memory.history import before_operation, entries_after, place_of
 from memalpha.memory.layout import MEMALPHA, Layout
@@ -145,7 +145,7 @@ class Bank:
             DuplicateError: This kind has an entry with this text, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
-        self._check_allowed(kind, Action.INSERT)
+        self.layout.check(kind, Action.INSERT)
         text, size_tokens = self._check_text(kind, text, None, provenance)
         self._make_way(kind, text, None, provenance)
         entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
@@ -164,7 +164,7 @@ class Bank:
             DuplicateError: This entry or another of its kind has this text already, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
-        self._check_allowed(kind, Action.UPDATE)
+        self.layout.check(kind, Action.UPDATE)
         first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
         text, size_tokens = self._check_text(kind, text, old, provenance)
@@ -185,7 +185,7 @@ class Bank:
             NotAllowedError: The layout has no delete for this kind.
             UnknownEntryError: No entry of this kind has this id, or the single text is empty.
         """
-        self._check_allowed(kind, Action.DELETE)
+        self.layout.check(kind, Action.DELETE)
         old = self._find(kind, entry_id)
         self._shelves[kind].drop(old)
         self._record(Action.DELETE, kind, old, None, provenance)
@@ -199,14 +199,15 @@ class Bank:
         Raises:
             UnknownEntryError: The log has no operation of this number.
             ConflictError: The entry has changed since.
-            DuplicateError: Another entry of its kind has the earlier text by now.
+            DuplicateError: Another entry of its kind has the earlier text by now, and is as trusted.
             OverLimitError: The kind would pass its limit.
         """
         (kind, entry_id), earlier = before_operation(self._log, number)
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
-            _, size_tokens = self._check_text(kind, earlier.text, current)
+            _, size_tokens = self._check_text(kind, earlier.text, current, earlier.provenance)
+            self._make_way(kind, earlier.text, current, provenance)
             shelf.put(earlier, size_tokens)
         elif current is not None:
             shelf.drop(current)
@@ -228,7 +229,7 @@ class Bank:
         new = list(operations)
         for operation in new:
             if operation.kind not in self._shelves:
-                raise self._unknown_kind(operation.kind, operation.action)
+                self.layout.check(operation.kind, operation.action)
         places = {place_of(operation) for operation in new}
         self._log += new
         found = entries_after(operation for operation in self._log if place_of(operation) in places)
@@ -243,19 +244,6 @@ class Bank:
     def _shelf(self, kind: MemoryKind) -> Shelf:
         """The entries of a kind to read from; a kind that the layout does not have has none."""
         return self._shelves.get(kind, _NOTHING)
-
-    def _check_allowed(self, kind: MemoryKind, action: Action) -> None:
-        if self.layout.allows(kind, action):
-            return
-        block = self.layout.block(kind)
-        if block is None:
-            raise self._unknown_kind(kind, action)
-        allowed = ", ".join(each for each in Action if each in block.operations) or "nothing"
-        raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
-
-    def _unknown_kind(self, kind: MemoryKind, action: Action) -> NotAllowedError:
-        kinds = ", ".join(each.kind for each in self.layout.blocks)
-        return NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
 
     def _find(self, kind: MemoryKind, entry_id: int | None) -> Entry:
         """The entry that an operation names; None names a single text and nothing else."""
@@ -282,9 +270,7 @@ class Bank:
             shelf.drop(standing)
             self._record(Action.DELETE, kind, standing, None, provenance)
 
-    def _check_text(
-        self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance | None = None
-    ) -> tuple[str, int]:
+    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> tuple[str, int]:
         """The text as it will stand in place of `old`, and its tokens; a less trusted entry with it makes way."""
         text = text.strip()
         if not text:
@@ -293,8 +279,7 @@ class Bank:
             )
         shelf = self._shelves[kind]
         same = shelf.ids.get(text)
-        raised = provenance is not None and provenance.origin.trusted
-        if same is not None and not (raised and not shelf.entries[same].provenance.origin.trusted):
+        if same is not None and not provenance.outranks(shelf.entries[same].provenance):
             name = kind if kind.single else f"{kind} #{same}"
             raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
         size_tokens = self.count_tokens(text)

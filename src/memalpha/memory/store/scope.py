@@ -263,11 +263,9 @@ class Scope:
 
     def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
         changes = self._memories.write(self.address, edit, terms)
-        operations = [change.operation for change in changes]
-        *before, last = operations or (None,)
+        done = [change.operation for change in changes]
         # What made way for a text, if anything did, had the same one.
-        way = all(each is not None and last is not None and each.before == last.after for each in before)
-        if last is None or not way or asked not in _asked_for(last):
+        if not done or asked not in _asked_for(done[-1]) or any(each.before != done[-1].after for each in done[:-1]):
             raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
         return changes[-1]
 
