@@ -67,6 +67,14 @@ class Rows:
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
         return (found[0][0], found[0][1]) if found else None
 
+    def also(self, key: str, other: str) -> None:
+        """Let another key stand for what was written under a key, if anything was."""
+        span = self.key(key)
+        if span is not None:
+            self._execute(
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)", (self._scope, other, *span)
+            )
+
     def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
         """Add to the log, and move the head."""
         first = self.head.next_number
@@ -127,9 +135,12 @@ class Rows:
         self._execute(f"DELETE FROM entries WHERE {where}", values)
         if place is None:
             self._execute("DELETE FROM keys WHERE scope = ?", values)
-            self._execute(
-                'DELETE FROM inbox WHERE tenant = ? AND "user" = ?', (self._address.tenant, self._address.user)
+            letters = self._execute(
+                'DELETE FROM inbox WHERE tenant = ? AND "user" = ? RETURNING ticket',
+                (self._address.tenant, self._address.user),
             )
+            if letters and self._scope is None:  # whoever reads a letter meanwhile is to see that it was erased
+                self._move(self.head)
         self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
         kind, entry_id = place if place is not None else (None, None)
         number = self._execute(

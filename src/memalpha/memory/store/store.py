@@ -24,6 +24,8 @@ from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.store.changes import Address
 from memalpha.memory.store.database import Database
+from memalpha.memory.store.inbox import Inbox
+from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
 from memalpha.memory.store.scope import Scope
@@ -63,6 +65,10 @@ class Store:
         """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
         self._database = database
         self._embedder = embedder
+        self.inbox = Inbox(database, clock)
+        """What was accepted to be read into memories."""
+        self.keys = ApiKeys(database, clock)
+        """Who is let in by a server."""
         self._memories = Memories(
             database,
             empty_bank=lambda: Bank(count_tokens=count_tokens, layout=layout),
