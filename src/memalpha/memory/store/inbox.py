@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from memalpha.errors import ConflictError, StoreError
 from memalpha.memory.store.changes import Address, from_microseconds, storable, to_microseconds
 from memalpha.memory.store.database import Database
-from memalpha.memory.store.rows import Execute, Rows
+from memalpha.memory.store.rows import LETTER_PREFIX, Execute, Rows, letter_key
 
 _NEVER = 2**63 - 1
 """When a dead letter is due."""
 _LETTER = 'ticket, tenant, "user", name, body, accepted, due, attempts, problem'
 _OF_USER = 'tenant = ? AND "user" = ?'
-_PREFIX = "inbox "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +43,8 @@ class Letter:
 
     @property
     def key(self) -> str:
-        """What it is written under: its name, which the sender may use in a direct write as well, or its ticket."""
-        return key_of(self.ticket) if self.name is None else self.name
+        """What it is written under."""
+        return letter_key(self.ticket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +55,6 @@ class Backlog:
     dead: int
     oldest: datetime | None
     """When the oldest that waits was accepted."""
-
-
-def key_of(ticket: int) -> str:
-    """The key under which `Scope.written` tells what came of a letter."""
-    return f"{_PREFIX}{ticket}"
 
 
 class Inbox:
@@ -78,8 +72,8 @@ class Inbox:
             ConflictError: The name is that of a letter with another body.
             StoreError: Name or body is none that a database takes.
         """
-        if name is not None and (not name.strip() or name.startswith(_PREFIX)):
-            raise StoreError(f"got {name[:40]!r} as key, expected a text that does not begin with {_PREFIX!r}")
+        if name is not None and (not name.strip() or name.startswith(LETTER_PREFIX)):
+            raise StoreError(f"got {name[:40]!r} as key, expected a text that does not begin with {LETTER_PREFIX!r}")
         if not storable(body) or not storable(name or ""):
             raise StoreError("got a zero byte or half of a surrogate pair in a letter, expected text; nothing was kept")
 
@@ -121,24 +115,29 @@ class Inbox:
         return found[0] if found and found[0].due is not None and found[0].due <= self._clock() else None
 
     def written(self, letter: Letter) -> bool:
-        """Whether what a letter asks for was written, also when it was erased since."""
-        return self._database.read(
-            lambda execute: Rows(execute, letter.address).key(letter.key) is not None, letter.address
-        )
+        """Whether what a letter asks for was written, under its ticket or its name, also when it was erased since."""
+
+        def job(execute: Execute) -> bool:
+            rows = Rows(execute, letter.address)
+            return any(key is not None and rows.key(key) is not None for key in (letter.key, letter.name))
+
+        return self._database.read(job, letter.address)
 
     def settle(self, letter: Letter) -> None:
-        """Let go of a letter that was written; its ticket leads to what was written from now on."""
+        """Let go of a letter that was written; from now on its key and its name stand for the same."""
 
         def job(execute: Execute) -> None:
-            _delete(execute, letter)
+            execute("DELETE FROM inbox WHERE ticket = ?", (letter.ticket,))
             if letter.name is not None:
-                Rows(execute, letter.address).also(letter.name, key_of(letter.ticket))
+                rows = Rows(execute, letter.address)
+                rows.also(letter.key, letter.name)
+                rows.also(letter.name, letter.key)
 
         self._database.write(job, letter.address)
 
-    def postpone(self, letter: Letter, problem: str, until: datetime) -> None:
+    def postpone(self, letter: Letter, problem: str, delay: timedelta) -> None:
         """Try a letter again later, and say why."""
-        self._set_back(letter, problem, to_microseconds(until))
+        self._set_back(letter, problem, to_microseconds(self._clock() + delay))
 
     def bury(self, letter: Letter, problem: str) -> None:
         """Try a letter no more, and say why; it is kept as it came."""
@@ -188,10 +187,6 @@ def _same(letter: Letter, body: str) -> Letter:
     if letter.body != body:
         raise ConflictError(f"got the key {letter.name!r}, which is in use for something else; use another key")
     return letter
-
-
-def _delete(execute: Execute, letter: Letter) -> None:
-    execute("DELETE FROM inbox WHERE ticket = ?", (letter.ticket,))
 
 
 def _select(execute: Execute, where: str, values: Sequence[Any]) -> list[Letter]:

@@ -22,7 +22,7 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.store.changes import Address
+from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.inbox import Inbox
 from memalpha.memory.store.keys import ApiKeys
@@ -105,6 +105,10 @@ class Store:
     def addresses(self) -> Sequence[Address]:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
+
+    def census(self, tenant: str, *, after: str = "", limit: int = 1000) -> Sequence[Census]:
+        """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
+        return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
 
     def check(self) -> tuple[str, ...]:
         """What is wrong with the store, a sentence each; empty when all is well."""
