@@ -102,8 +102,13 @@ class Scope:
     ) -> Iterator[Draft]:
         """As `edit`, while chunks are read; the provenance names them from `Draft.first_source` on.
 
-        A chunk that an operation was made from is kept with it (`source`), the others are not.
+        A chunk that an operation was made from is kept with it (`source`), the others are not. Of one process one
+        edits a memory at a time, the others wait.
         """
+        with self._memories.turn(self.address):
+            yield from self._read(chunks, key, valid)
+
+    def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
         draft = Draft(bank=bank, first_source=first)
         done = bank.operation_count
