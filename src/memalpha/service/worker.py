@@ -1,8 +1,8 @@
 """Reads what was accepted into memories, in a thread of its own: accepted is on the disk, and written exactly once.
 
-A letter of the inbox is written under its key and then settled. Killed between the two, the next worker finds the key in
-use and settles. Killed before, it reads the letter again. Several workers on one store do some work twice and write it
-once.
+A letter of the inbox is written under its key and then settled. Killed between the two, the next worker finds the key
+in use and settles. Killed before, it reads the letter again. Several workers on one store do some work twice and write
+it once.
 """
 
 from __future__ import annotations
