@@ -22,7 +22,6 @@ from memalpha.memory.store import Right
 from memalpha.memory.store.changes import storable
 from memalpha.serve.memory_access import Writer, memory_of, require, server_of
 from memalpha.serve.memory_errors import invalid, refusal
-from memalpha.serve.memory_requests import today
 from memalpha.service.exchange import new_messages, with_memory
 from memalpha.service.worker import Addition
 
@@ -116,7 +115,7 @@ def proxy_router(upstream: Upstream) -> APIRouter:
         def remember(reply: str) -> None:
             new = new_messages(messages, reply)
             if new:
-                Addition(messages=list(new), at=today()).post(memory)
+                Addition(messages=list(new)).post(memory)
                 worker.wake()
 
         headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}

@@ -36,8 +36,8 @@ class Addition:
     """What `Memory.add` is asked for, as it can be kept."""
 
     messages: list[Mapping[str, Any]]
-    at: str
-    """When it was said, ISO 8601."""
+    at: str | None = None
+    """When it was said, ISO 8601; None is when it is added or posted."""
     infer: bool = True
     kind: MemoryKind = MemoryKind.SEMANTIC
     origin: Origin | None = None
@@ -56,14 +56,20 @@ class Addition:
 
     def post(self, memory: Memory, *, name: str | None = None) -> int | None:
         """Leave it in the inbox of a memory, for a worker; returns what `Inbox.accept` does."""
-        return memory.store.inbox.accept(memory.scope.address, json.dumps(asdict(self), sort_keys=True), name=name)
+        body = json.dumps(asdict(self), sort_keys=True)
+        return memory.store.inbox.accept(memory.scope.address, body, name=name)
 
     @classmethod
     def of(cls, letter: Letter) -> Addition:
         """What a letter holds."""
         data = json.loads(letter.body)
-        origin = None if data["origin"] is None else Origin(data["origin"])
-        return cls(**{**data, "kind": MemoryKind(data["kind"]), "origin": origin})
+        return cls(
+            messages=data["messages"],
+            at=data["at"] or letter.accepted.date().isoformat(),
+            infer=data["infer"],
+            kind=MemoryKind(data["kind"]),
+            origin=None if data["origin"] is None else Origin(data["origin"]),
+        )
 
 
 class Outcome(StrEnum):
