@@ -22,7 +22,7 @@ from memalpha.memory.store import Right
 from memalpha.memory.store.changes import storable
 from memalpha.serve.memory_access import Writer, memory_of, require, server_of
 from memalpha.serve.memory_errors import invalid, refusal
-from memalpha.service.exchange import new_messages, with_memory
+from memalpha.service.chat import new_messages, with_memory
 from memalpha.service.worker import Addition
 
 _WAIT_SECONDS = httpx.Timeout(600, connect=10)

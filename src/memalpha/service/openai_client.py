@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from memalpha.errors import ConfigError, MemalphaError
-from memalpha.service.exchange import new_messages, with_memory
+from memalpha.service.chat import new_messages, with_memory
 from memalpha.service.memory import Memory
 from memalpha.service.twin import AsyncMemory
 
