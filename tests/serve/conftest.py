@@ -123,7 +123,8 @@ def keep_all(prompt: Prompt) -> str:
 class ServedMemories:
     """A server of memories on loopback, in front of one file."""
 
-    def __init__(self, url: str, memory: Memory) -> None:
+    def __init__(self, app: Any, url: str, memory: Memory) -> None:
+        self.app = app
         self.url = url
         self.memory = memory
         self.clients: list[httpx.Client] = []
@@ -144,16 +145,15 @@ def serve_memories(tmp_path: Path) -> Callable[..., AbstractContextManager[Serve
 
     @contextmanager
     def start(reply: Callable[[Prompt], str] = keep_all, **options: Any) -> Iterator[ServedMemories]:
-        with (
-            Memory(tmp_path / "memory.db", user="server", writer=ScriptedModel(reply)) as memory,
-            serving(memory_app(memory, **options)) as url,
-        ):
-            made = ServedMemories(url, memory)
-            try:
-                yield made
-            finally:
-                for client in made.clients:
-                    client.close()
+        with Memory(tmp_path / "memory.db", user="server", writer=ScriptedModel(reply)) as memory:
+            app = memory_app(memory, **options)
+            with serving(app) as url:
+                made = ServedMemories(app, url, memory)
+                try:
+                    yield made
+                finally:
+                    for client in made.clients:
+                        client.close()
 
     return start
 

@@ -108,12 +108,10 @@ def _sentence(errors: Sequence[Mapping[str, Any]]) -> RefusedError:
             return invalid(f"got the unknown field {field!r}; leave it out, /docs names those that are known", field)
         case "value_error":
             return invalid(str(error["ctx"]["error"]), field)
-    where = f" at {field!r}" if field else ""
-    return invalid(f"got {_shown(error['input'])}{where}: {_expected(error['msg'])}", field)
-
-
-def _expected(said: str) -> str:
-    return said[0].lower() + said[1:] if said else "expected something else"
+    if field is None:
+        return invalid(f"got {_shown(error['input'])}, expected one JSON object with names and texts in UTF-8")
+    said = error["msg"]
+    return invalid(f"got {_shown(error['input'])} at {field!r}: {said[0].lower()}{said[1:]}", field)
 
 
 def _shown(value: object) -> str:
