@@ -11,6 +11,7 @@ import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
 from memalpha.cli.mcp_command import mcp
+from memalpha.cli.memory_server import keys_app, serve
 from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
 from memalpha.errors import ConfigError, MemalphaError
@@ -28,6 +29,7 @@ data_app = typer.Typer(
     help="Build training sets from public data, and look for what they give away of tests.", no_args_is_help=True
 )
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 
 
 class Engine(StrEnum):
@@ -192,6 +194,10 @@ app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
 )(push)
 app.command(epilog="Example: **memalpha mcp --store memory.db --user ana**")(mcp)
+app.command(
+    epilog="Examples: **memalpha serve --store memory.db --port 8080**, "
+    "**memalpha serve --upstream http://127.0.0.1:8000/v1**"
+)(serve)
 
 
 @app.command(

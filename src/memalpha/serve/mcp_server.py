@@ -1,20 +1,18 @@
-"""A memory over the Model Context Protocol: on standard input and output, or over HTTP.
+"""A memory over the Model Context Protocol, and on standard input and output; `memalpha.serve.mcp_http` is its HTTP.
 
 Whose memory a connection reaches is settled before its first message is read, and nothing in a message can change it.
-Left out: resources, sampling and sessions; over HTTP every request proves itself anew.
+Left out: resources, sampling and sessions.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 from mcp.server import Server
 from mcp.server.context import ServerRequestContext
 from mcp.server.stdio import stdio_server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
@@ -33,22 +31,13 @@ from mcp_types import (
     ToolAnnotations,
 )
 from pydantic import ValidationError
-from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from memalpha.errors import MemalphaError
 from memalpha.serve.mcp_tools import TOOLS, MemoryTool
-from memalpha.serve.openai_errors import RefusedError
 from memalpha.serve.openai_requests import problem
 from memalpha.service.access import Access
 
-Identify = Callable[[Mapping[str, str], str], Access]
-"""From the headers of a request and the user that its path names to what it may do; raises `RefusedError`."""
-_Context = ServerRequestContext[Any, Any]
-_ACCESS = "memalpha.access"
+Context = ServerRequestContext[Any, Any]
 _CONTEXT = Prompt(
     name="context",
     title="What is remembered",
@@ -61,19 +50,19 @@ _INSTRUCTIONS = (
 )
 
 
-def mcp_server(connect: Callable[[_Context], Access]) -> Server[Any]:
+def mcp_server(connect: Callable[[Context], Access]) -> Server[Any]:
     """A server of the memory that `connect` finds for a request."""
 
-    async def list_tools(context: _Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[_described(tool) for tool in offered(connect(context))])
 
-    async def call_tool(context: _Context, given: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(context: Context, given: CallToolRequestParams) -> CallToolResult:
         return await anyio.to_thread.run_sync(call, connect(context), given.name, given.arguments or {})
 
-    async def list_prompts(_: _Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
+    async def list_prompts(_: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=[_CONTEXT])
 
-    async def get_prompt(context: _Context, given: GetPromptRequestParams) -> GetPromptResult:
+    async def get_prompt(context: Context, given: GetPromptRequestParams) -> GetPromptResult:
         return await anyio.to_thread.run_sync(_prompt, connect(context), given.name, given.arguments or {})
 
     return Server(
@@ -118,44 +107,6 @@ def run_stdio(access: Access) -> None:
             await server.run(read, write, server.create_initialization_options())
 
     anyio.run(serve)
-
-
-def mcp_app(identify: Identify) -> Starlette:
-    """Streamable HTTP under `/{user}`, to be served or mounted; whoever mounts it runs its lifespan."""
-    server = mcp_server(_access)
-    # Without sessions there is nothing to steal: each request is identified by its own headers.
-    manager = StreamableHTTPSessionManager(server, stateless=True, json_response=True)
-
-    @asynccontextmanager
-    async def running(_: Starlette) -> AsyncIterator[None]:
-        async with manager.run():
-            yield
-
-    return Starlette(routes=[Route("/{user}", _Door(manager, identify))], lifespan=running)
-
-
-def _access(context: _Context) -> Access:
-    """What the door let in."""
-    access: Access = context.request.scope[_ACCESS]  # type: ignore[union-attr]
-    return access
-
-
-class _Door:
-    """Lets a request in that is identified."""
-
-    def __init__(self, manager: StreamableHTTPSessionManager, identify: Identify) -> None:
-        self._manager = manager
-        self._identify = identify
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        user = scope["path_params"]["user"]
-        try:
-            access = await anyio.to_thread.run_sync(self._identify, Headers(scope=scope), user)
-        except MemalphaError as error:
-            refused = error if isinstance(error, RefusedError) else RefusedError(str(error))
-            response = JSONResponse(refused.body(), status_code=refused.status, headers=refused.headers)
-            return await response(scope, receive, send)
-        await self._manager.handle_request({**scope, _ACCESS: access}, receive, send)
 
 
 def _described(tool: MemoryTool) -> Tool:
