@@ -146,8 +146,7 @@ class Bank:
             OverLimitError: The kind would pass its limit.
         """
         self.layout.check(kind, Action.INSERT)
-        text, size_tokens = self._check_text(kind, text, None, provenance)
-        self._make_way(kind, text, None, provenance)
+        text, size_tokens = self._make_room(kind, text, None, provenance)
         entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
         self.next_id += 1
         self._shelves[kind].put(entry, size_tokens)
@@ -167,8 +166,7 @@ class Bank:
         self.layout.check(kind, Action.UPDATE)
         first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
-        text, size_tokens = self._check_text(kind, text, old, provenance)
-        self._make_way(kind, text, old, provenance)
+        text, size_tokens = self._make_room(kind, text, old, provenance)
         if old is None:
             entry = Entry(id=CORE_ID, kind=kind, text=text, provenance=provenance)
         else:
@@ -206,8 +204,7 @@ class Bank:
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
-            _, size_tokens = self._check_text(kind, earlier.text, current, earlier.provenance)
-            self._make_way(kind, earlier.text, current, provenance)
+            _, size_tokens = self._make_room(kind, earlier.text, current, earlier.provenance)
             shelf.put(earlier, size_tokens)
         elif current is not None:
             shelf.drop(current)
@@ -261,16 +258,7 @@ class Bank:
             raise UnknownEntryError(f"got #{entry_id} as {kind}, but it is {entry.kind}; name that kind")
         return entry
 
-    def _make_way(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> None:
-        """Take away the entry of a tool or a document whose text the conversation now has for its own."""
-        shelf = self._shelves[kind]
-        same = shelf.ids.get(text)
-        if same is not None and (old is None or same != old.id):
-            standing = shelf.entries[same]
-            shelf.drop(standing)
-            self._record(Action.DELETE, kind, standing, None, provenance)
-
-    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> tuple[str, int]:
+    def _make_room(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> tuple[str, int]:
         """The text as it will stand in place of `old`, and its tokens; a less trusted entry with it makes way."""
         text = text.strip()
         if not text:
@@ -287,6 +275,10 @@ class Bank:
         after = shelf.tokens + size_tokens - (0 if old is None else shelf.sizes[old.id])
         if limit is not None and after > limit:
             raise OverLimitError(f"got {after} tokens for {kind} memory, expected at most {limit}; write less")
+        if same is not None and (old is None or same != old.id):
+            standing = shelf.entries[same]
+            shelf.drop(standing)
+            self._record(Action.DELETE, kind, standing, None, provenance)
         return text, size_tokens
 
     def _record(
