@@ -78,7 +78,9 @@ def test_the_shipped_writer_reads_what_an_agent_adds(tmp_path: Path) -> None:
 
     asyncio.run(talk())
     with Memory(tmp_path / "memory.db", user="ana") as memory:
-        assert [change.operation.provenance.author for change in memory.history()] in ([], ["writer"])
+        (change,) = memory.history()
+    assert change.operation.after == "User: My favourite drink is tea."
+    assert (change.operation.provenance.author, change.operation.provenance.origin) == ("writer", Origin.ASSISTANT)
 
 
 def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:
