@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from memalpha.memory.postings import DENSE, ArrayPosting, Posting, arrays_of
+from memalpha.memory.postings import DENSE, ArrayPosting, Posting, arrays_of, postings_of
 
 SMALL = 80
 """Up to this many texts plain Python is quicker than numpy."""
@@ -109,6 +110,23 @@ class BM25Index:
         self._order[row] = self._inserted
         self._inserted += 1
         self._post(key, row, text)
+
+    def add_all(self, texts: Mapping[int, str]) -> None:
+        """Index many texts in their order; several times quicker than one by one while nothing else is indexed."""
+        if self._inserted or len(texts) <= SMALL:
+            for key, text in texts.items():
+                self.add(key, text)
+            return
+        self._texts = dict(texts)
+        self._postings, lengths = postings_of(map(tokenize, texts.values()))
+        self._owned = set(self._postings)
+        self._histogram = dict(Counter(map(len, self._postings.values())))
+        self._rows = {key: row for row, key in enumerate(texts)}
+        self._size = self._inserted = len(texts)
+        self._keys = np.array(list(texts), dtype=np.int64)
+        self._order = np.arange(self._size)
+        self._lengths = np.array(lengths, dtype=np.int64)
+        self._total_length = sum(lengths)
 
     def update(self, key: int, text: str) -> None:
         """Replace the text of a key, which keeps its place among ties."""
