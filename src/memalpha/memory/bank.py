@@ -7,7 +7,7 @@ operation raises. Texts are stripped, line breaks inside them are kept.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -126,6 +126,12 @@ class Bank:
         shelf = self._shelf(kind)
         return [Hit(entry=shelf.entries[key], score=score) for key, score in shelf.index.search(query, k)]
 
+    def matches(
+        self, kind: MemoryKind, weights: Mapping[str, float], telling: Collection[str]
+    ) -> Iterator[tuple[int, float]]:
+        """Id and score of the entries of a kind that have a telling word, the best first (`BM25Index.matches`)."""
+        return self._shelf(kind).index.matches(weights, telling)
+
     def frequency(self, word: str) -> int:
         """How many entries of all lists have a word, as `search.tokenize` gives it."""
         return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
@@ -241,7 +247,9 @@ class Bank:
         places = {place_of(operation) for operation in new}
         if any(operation.undoes is not None for operation in new):  # which goes back to what only the log knows
             return entries_after(operation for operation in self._log if place_of(operation) in places)
-        return entries_after(new, {(kind, entry_id): self._shelf(kind).entries.get(entry_id) for kind, entry_id in places})
+        return entries_after(
+            new, {(kind, entry_id): self._shelf(kind).entries.get(entry_id) for kind, entry_id in places}
+        )
 
     def _shelf(self, kind: MemoryKind) -> Shelf:
         """The entries of a kind to read from; a kind that the layout does not have has none."""

@@ -122,9 +122,7 @@ class Store:
         for address in addresses:
             rows = Rows(execute, address)
             live = entries_after(change.operation for change in rows.changes())
-            for place in rows.projection().keys() | live.keys():
-                entry = live.get(place)
-                rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
+            self._memories.project(rows, {place: live.get(place) for place in rows.projection().keys() | live.keys()})
         catalogue.set(_EMBEDDER, given)
 
     def _check(self, rows: Rows) -> list[str]:
