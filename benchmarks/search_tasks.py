@@ -65,7 +65,7 @@ def _chat(record: Any) -> Task:
             for sentence in sentences(message["content"].split("->->")[0]):
                 held.setdefault(message["id"], set()).add(len(entries))
                 entries.append(f"{message['role'].capitalize()}: {sentence}")
-                times.append(f"{batch['batch_number']:04d}-01-01")
+                times.append(f"2024-01-{batch['batch_number']:02d}")
     asked = []
     for kind in BEAM_KINDS:
         for question in record["probing_questions"][kind]:

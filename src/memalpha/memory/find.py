@@ -214,20 +214,20 @@ def _signal(name: SignalName, place: tuple[int, float] | None, weight: float) ->
 def _sharing_words(bank: Bank, kinds: Iterable[MemoryKind], query: str) -> Iterator[tuple[int, float]]:
     """Id and share of the query's weight of each entry that has a telling word of it, the best first, then the newest.
 
-    A word weighs log(1 + (N - n + 0.5) / (n + 0.5)) when n of N entries have it, which is never negative.
+    A word weighs log(1 + (N - n + 0.5) / (n + 0.5)) when n of N entries have it, which is never negative, and nothing
+    when none has it: it tells no entry from another.
     """
     counts = Counter(tokenize(query))
     texts = len(bank)
-    with_word = {word: bank.frequency(word) for word in counts}
+    with_word = {word: rows for word in counts if (rows := bank.frequency(word))}
     weights = {
-        word: times * math.log(1 + (texts - with_word[word] + 0.5) / (with_word[word] + 0.5))
-        for word, times in counts.items()
+        word: counts[word] * math.log(1 + (texts - rows + 0.5) / (rows + 0.5)) for word, rows in with_word.items()
     }
     common = max(_COMMON_ENTRIES, _COMMON_SHARE * texts)
     telling = {
         word
         for word, rows in with_word.items()
-        if 0 < rows <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS
+        if rows <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS
     }
     most = MOST_OF_A_WORD * sum(weights.values())
     hits = heapq.merge(
