@@ -93,10 +93,6 @@ class Where:
         return valid is not None and (self.since or valid) <= valid <= (self.until or valid)
 
 
-ANYWHERE = Where()
-"""All lists, all times."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """One part of a score."""
@@ -125,7 +121,7 @@ def find(
     bank: Bank,
     query: str,
     k: int,
-    where: Where = ANYWHERE,
+    where: Where | None = None,
     *,
     near: Iterable[tuple[int, float]] | None = None,
     valid: Callable[[Entry], datetime | None] | None = None,
@@ -137,7 +133,7 @@ def find(
         bank: Where to look; lists of single kinds are left out.
         query: In plain words.
         k: How many at most.
-        where: Which kinds and times.
+        where: Which kinds and times; None is all.
         near: Ids of entries whose vectors are near to that of the query, from 0 to 1, the best first; None without
             vectors.
         valid: From when on an entry is true; its own time when None.
@@ -145,13 +141,14 @@ def find(
     """
     if k < 1:
         return []
+    where = where or Where()
     kinds = [kind for kind in bank.layout.stores if not where.kinds or kind in where.kinds]
     entries: dict[int, Entry] = {}
     times: dict[int, datetime] = {}
 
     def passes(hit: tuple[int, float]) -> bool:
         entry = next((found for kind in kinds if (found := bank.find(kind, hit[0])) is not None), None)
-        time = None if entry is None else (valid or said)(entry)
+        time = None if entry is None else (valid or time_of)(entry)
         if entry is None or not where.admits(time):
             return False
         entries[entry.id], times[entry.id] = entry, time or _LONG_AGO
@@ -192,7 +189,7 @@ def fuse(
     ]
 
 
-def said(entry: Entry) -> datetime | None:
+def time_of(entry: Entry) -> datetime | None:
     """The time of the chunk that an entry is from; None where it has none that is ISO 8601."""
     return read_time(entry.time)
 

@@ -24,6 +24,7 @@ class LiveBank:
     def __init__(self, empty: Callable[[], Bank], dimensions: int | None = None) -> None:
         """Nothing is read yet; `empty` makes a bank without entries, `dimensions` are those of its vectors."""
         self.lock = Lock()
+        self.turn = Lock()
         self.margin = Margin(dimensions)
         self._empty = empty
         self._bank: Bank | None = None

@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from memalpha.errors import ConfigError, ConflictError, StoreError
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
-from memalpha.memory.find import ANYWHERE, Found, Where, find
+from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
 from memalpha.memory.store.margin import Margin
-from memalpha.memory.store.memories import Memories, Terms
+from memalpha.memory.store.memories import Memories, Result, Terms
 from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
 """What a key must have written before: the undo of a number, or an action on a kind that left a text."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A memory that is being edited."""
+
+    bank: Bank
+    """Edit this one."""
+    first_source: int
+    """Number of the first chunk that is read."""
+    changes: tuple[Change, ...] = ()
+    """What was written, once it is."""
 
 
 class Scope:
@@ -40,6 +53,10 @@ class Scope:
         """The memory as it is now, as a bank of the caller's own: what is done to it is not written."""
         return self._memories.look(self.address, Bank.fork)
 
+    def look(self, see: Callable[[Bank], Result]) -> Result:
+        """What a function sees in the memory as it is now; the bank is not to be changed or kept."""
+        return self._memories.look(self.address, see)
+
     def get(self, kind: MemoryKind, entry_id: int | None) -> Entry | None:
         """An entry as it is now, None when there is none."""
         return self._memories.look(self.address, lambda bank: _find(bank, kind, entry_id))
@@ -52,7 +69,7 @@ class Scope:
         """What `Bank.search` finds."""
         return self._memories.look(self.address, lambda bank: bank.search(kind, query, k))
 
-    def find(self, query: str, k: int, where: Where = ANYWHERE, *, explain: bool = False) -> list[Found]:
+    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
         """The k entries of all lists that answer a query best (`memalpha.memory.find.find`).
 
         Vectors have their share in a store with an embedder; `where` asks for `Change.valid`.
@@ -87,29 +104,45 @@ class Scope:
         Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
         key is in use: `written` tells beforehand.
         """
-        with self.read((), key=key, valid=valid) as (bank, _):
-            yield bank
+        with self.read((), key=key, valid=valid) as draft:
+            yield draft.bank
 
     @contextmanager
     def read(
         self, chunks: Sequence[Chunk], *, key: str | None = None, valid: datetime | None = None
-    ) -> Iterator[tuple[Bank, int]]:
-        """As `edit`, while chunks are read: a bank to edit and the number of the first chunk, for the provenance.
+    ) -> Iterator[Draft]:
+        """As `edit`, while chunks are read; the provenance names them from `Draft.first_source` on.
 
-        A chunk that an operation was made from is kept with it (`source`), the others are not.
+        A chunk that an operation was made from is kept with it (`source`), the others are not. Of one process one
+        edits a memory at a time, the others wait.
         """
+        with self._memories.turn(self.address):
+            yield from self._read(chunks, key, valid)
+
+    def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
+        draft = Draft(bank=bank, first_source=first)
         done = bank.operation_count
-        yield bank, first
+        yield draft
         made = bank.operations_since(done)
         sources = dict(enumerate(chunks, start=first))
 
         def repeat(live: Bank) -> None:
             live.replay(made, next_id=bank.next_id, next_number=bank.next_number)
 
-        changes = self._memories.write(self.address, repeat, Terms(key=key, valid=valid, base=base, sources=sources))
-        if tuple(change.operation for change in changes) != made:
+        terms = Terms(key=key, valid=valid, base=base, sources=sources)
+        draft.changes = self._memories.write(self.address, repeat, terms)
+        if tuple(change.operation for change in draft.changes) != made:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
+
+    def change(
+        self, edit: Callable[[Bank], object], *, key: str | None = None, valid: datetime | None = None
+    ) -> tuple[Change, ...]:
+        """What a quick edit did to the newest state, written all or nothing; nobody comes between.
+
+        The edit runs inside the transaction: what takes long belongs into `edit` or `read`.
+        """
+        return self._memories.write(self.address, edit, Terms(key=key, valid=valid))
 
     def source(self, number: int) -> Chunk | None:
         """The chunk that operations name in their provenance; None when nothing was made from it or it was erased."""
