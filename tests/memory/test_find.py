@@ -70,7 +70,8 @@ def test_the_only_entry_is_found() -> None:
 def test_a_score_worked_by_hand() -> None:
     made = bank_of("oslo rome", "oslo bern bern", "paris")
     (first, second) = find(made, "oslo bern", 9, explain=True)
-    # 3 texts with 2 words on average: oslo is in two of them, bern in one; a length of 3 has the norm 1.5 (0.25 + 0.75 * 3 / 2).
+    # 3 texts with 2 words on average: oslo is in two of them, bern in one; the norm of 3 words is
+    # 1.5 (0.25 + 0.75 * 3 / 2) = 2.0625, that of 2 words 1.5.
     oslo, bern = math.log(1 + 1.5 / 2.5), math.log(1 + 2.5 / 1.5)
     expected = (oslo * 2.5 / (1 + 2.0625) + bern * 2 * 2.5 / (2 + 2.0625)) / (2.5 * (oslo + bern))
     assert (first.entry.id, second.entry.id) == (2, 1)
