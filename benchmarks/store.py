@@ -15,6 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--alone", action="store_true", help="Measure the store without mem0.")
     given = parser.parse_args()
     torch.set_num_threads(1)
     world = Words(given.seed)
@@ -50,7 +52,7 @@ def main() -> None:
     embedder = HashedEmbedder(384)
     with tempfile.TemporaryDirectory(prefix="memalpha-store-") as name:
         folder = Path(name)
-        row: dict[str, Any] = {"entries": given.entries, "rounds": given.rounds}
+        row: dict[str, Any] = {"entries": given.entries, "rounds": given.rounds, "alone": given.alone}
         row["fill_seconds"] = {
             "ours": seconds(lambda: fill(folder / "vectors.db", texts, embedder)),
             "ours, without vectors": seconds(lambda: fill(folder / "words.db", texts, None)),
@@ -59,14 +61,16 @@ def main() -> None:
         with (
             opened(folder / "vectors.db", embedder) as ours,
             opened(folder / "words.db", None) as words,
-            open_mem0(embedder, folder) as mem0,
+            nullcontext() if given.alone else open_mem0(embedder, folder) as mem0,
         ):
-            row["fill_seconds"]["mem0"] = seconds(lambda: fill_mem0(mem0, texts, embedder))
-            row["seconds"] = in_turns(
-                calls(ours.scope("bench", USER), words.scope("bench", USER), mem0), world, texts, given.rounds
-            )
-    rows = [each for each in (load("store") or {"results": []})["results"] if each["entries"] != given.entries]
-    save("store", [*rows, row], seeds=[given.seed])
+            timed = calls(ours.scope("bench", USER), words.scope("bench", USER))
+            if mem0 is not None:
+                row["fill_seconds"]["mem0"] = seconds(lambda: fill_mem0(mem0, texts, embedder))
+                timed |= calls_of_mem0(mem0)
+            row["seconds"] = in_turns(timed, world, texts, given.rounds)
+    rows = (load("store") or {"results": []})["results"]
+    kept = [each for each in rows if (each["entries"], each["alone"]) != (given.entries, given.alone)]
+    save("store", [*kept, row], seeds=[given.seed])
 
 
 class Words:
@@ -127,14 +131,19 @@ def first_look(path: Path, query: str) -> dict[str, float]:
         return {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
 
 
-def calls(ours: Scope, words: Scope, mem0: Any) -> dict[str, Callable[[str], object]]:
+def calls(ours: Scope, words: Scope) -> dict[str, Callable[[str], object]]:
     """What is timed, of a text or a query."""
     return {
         "add: ours": lambda text: ours.insert(KIND, text, SAID),
         "add: ours, without vectors": lambda text: words.insert(KIND, text, SAID),
-        "add: mem0": lambda text: mem0.add(text, user_id=USER, infer=False),
         "search: ours": lambda query: ours.find(query, FOUND),
         "search: ours, without vectors": lambda query: words.find(query, FOUND),
+    }
+
+
+def calls_of_mem0(mem0: Any) -> dict[str, Callable[[str], object]]:
+    return {
+        "add: mem0": lambda text: mem0.add(text, user_id=USER, infer=False),
         "search: mem0": lambda query: mem0.search(query, filters={"user_id": USER}, top_k=FOUND),
     }
 
@@ -142,17 +151,29 @@ def calls(ours: Scope, words: Scope, mem0: Any) -> dict[str, Callable[[str], obj
 def in_turns(
     timed: dict[str, Callable[[str], object]], world: Words, texts: Sequence[str], rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Median and 95th percentile of each call in seconds; all adds of a round before its searches."""
+    """Median and 95th percentile of each call in seconds, and the latter in processor time; all calls in turns."""
     taken: dict[str, list[float]] = {name: [] for name in timed}
+    processor: dict[str, list[float]] = {name: [] for name in timed}
     for number in range(rounds + WARM_UP):
         text, query = f"new {number} {world.text()}", world.query(texts)
         for name, call in timed.items():
             given = text if name.startswith("add") else query
-            taken[name].append(seconds(lambda call=call, given=given: call(given)))  # type: ignore[misc]
+            began, busy = time.perf_counter(), time.process_time()
+            call(given)
+            taken[name].append(time.perf_counter() - began)
+            processor[name].append(time.process_time() - busy)
     return {
-        name: {"p50": float(np.quantile(values[WARM_UP:], 0.5)), "p95": float(np.quantile(values[WARM_UP:], 0.95))}
-        for name, values in taken.items()
+        name: {
+            "p50": quantile(taken[name], 0.5),
+            "p95": quantile(taken[name], 0.95),
+            "processor_p95": quantile(processor[name], 0.95),
+        }
+        for name in timed
     }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    return float(np.quantile(values[WARM_UP:], share))
 
 
 def seconds(job: Callable[[], object]) -> float:

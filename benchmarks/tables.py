@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
 from speed_tables import gpu, learning, speed
+from store_tables import search, store
 from suite_tables import SECTIONS as SUITES
 
 Row = dict[str, Any]
@@ -217,6 +218,8 @@ SECTIONS = {
     "real_squad": partial(real_text, "SQuAD"),
     "real_hotpotqa": partial(real_text, "HotpotQA"),
     **SUITES,
+    "search": search,
+    "store": store,
     "speed": speed,
     "learning": learning,
     "gpu": gpu,
