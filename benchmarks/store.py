@@ -69,7 +69,7 @@ def main() -> None:
                 timed |= calls_of_mem0(mem0)
             row["seconds"] = in_turns(timed, world, texts, given.rounds)
     rows = (load("store") or {"results": []})["results"]
-    kept = [each for each in rows if (each["entries"], each["alone"]) != (given.entries, given.alone)]
+    kept = [each for each in rows if (each["entries"], each.get("alone", False)) != (given.entries, given.alone)]
     save("store", [*kept, row], seeds=[given.seed])
 
 

@@ -32,8 +32,8 @@ def search(results: Row) -> str:
         "## Search: BM25, vectors and recency, fused\n",
         table(["search", "vectors of", "BEAM", "SQuAD", "HotpotQA", "mean", "mean on validation"], body),
         "Share of the answering entries among the ten that are found, an entry a sentence, on files that nothing was "
-        f"chosen on ({', '.join(f'{asked[name]} questions' for name in SETS)}). Weights were chosen on the other files, "
-        "the same ones for both embedders:\n",
+        f"chosen on ({', '.join(f'{asked[name]} questions' for name in SETS)}). Weights were chosen on the other "
+        "files, the same ones for both embedders:\n",
         table(
             ["setting", *(f"{name}, mean on validation" for name in embedders)],
             [
@@ -46,18 +46,18 @@ def search(results: Row) -> str:
     updates = {name: cell(grid, name, "RECENCY", chosen["RECENCY"]) for name in embedders}
     none = {name: cell(grid, name, "RECENCY", 0.0) for name in embedders}
     told = " and ".join(
-        f"{updates[name]['newer_first']} of {updates[name]['updates']} ({none[name]['newer_first']} without) with {name}"
-        for name in embedders
+        f"{found['newer_first']} of {found['updates']} ({none[name]['newer_first']} without it) with {name}"
+        for name, found in updates.items()
     )
     lines.append(
-        f"- Newness is a choice, not a finding: an updated fact stands before the old one in {told}, too few questions to "
-        "tell. It is the largest weight that costs no recall beyond the last digits.\n"
+        f"- Newness is a choice, not a finding: an updated fact stands before the old one in {told}, too few questions "
+        "to tell. It is the largest weight tried that costs next to no recall.\n"
     )
     for row in rows:
         if "strangers" in row and row["part"] == "test":
             lines.append(
-                f"- {row['embedder']}: unrelated sentences have cosines up to {row['noise']:.2f}, below which nothing is "
-                f"near. Of the questions of SQuAD put to a chat, {1 - row['strangers']:.0%} find nothing by vectors.\n"
+                f"- {row['embedder']}: unrelated sentences have cosines up to {row['noise']:.2f}, below which nothing "
+                f"is near. Of SQuAD's questions put to a chat, {1 - row['strangers']:.0%} find nothing by vectors.\n"
             )
     return "\n".join(lines)
 
@@ -69,7 +69,7 @@ def cell(grid: Sequence[Row], embedder: str, constant: str, value: float) -> Row
 
 def store(rows: Sequence[Row]) -> str:
     lines = ["## Speed of the store beside mem0\n"]
-    for row in sorted(rows, key=lambda each: (each["entries"], each["alone"])):
+    for row in sorted(rows, key=lambda each: (each["entries"], each.get("alone", False))):
         seconds = row["seconds"]
         body = []
         for name, taken in seconds.items():
@@ -79,7 +79,7 @@ def store(rows: Sequence[Row]) -> str:
             body.append([name, f"{1000 * taken['p50']:.1f}", f"{1000 * taken['p95']:.1f}", ratio, own])
         look = row["first_look_seconds"]
         lines += [
-            f"### {row['entries']:,} entries of one user{', without mem0' if row['alone'] else ''}\n",
+            f"### {row['entries']:,} entries of one user{', without mem0' if row.get('alone') else ''}\n",
             table(["call", "p50 (ms)", "p95 (ms)", "mem0 takes times as long (p95)", "processor time p95 (ms)"], body),
             f"{row['rounds']} rounds in turns. Filling took "
             + ", ".join(f"{taken:.0f} s ({name})" for name, taken in row["fill_seconds"].items())
@@ -88,8 +88,9 @@ def store(rows: Sequence[Row]) -> str:
         ]
     lines.append(
         "Durable adds of raw texts and searches for ten, on a machine with other work, so that ratios say more than "
-        "milliseconds; processor time is that of the same calls. Both sides use the same hashed vectors of 384 numbers, "
-        "which cost next to nothing; with a neural encoder both would wait for it as well. mem0 is its own package with "
-        "its local vector store and history on disk, without its optional packages, filled through its vector store.\n"
+        "milliseconds; processor time is that of the same calls. Both sides use the same hashed vectors of 384 "
+        "numbers, which cost next to nothing; with a neural encoder both would wait for it as well. mem0 is its own "
+        "package with its local vector store and history on disk, without its optional packages, filled through its "
+        "vector store.\n"
     )
     return "\n".join(lines)
