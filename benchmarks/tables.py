@@ -38,8 +38,9 @@ def main() -> None:
 
 def provenance(found: Row) -> str:
     machine = found["machine"]
+    seeds = f" seeds {', '.join(map(str, found['seeds']))}," if found["seeds"] else ""
     return (
-        f"Made at commit `{found['commit']}` by `{found['command']}`, seeds {', '.join(map(str, found['seeds']))}, on "
+        f"Made at commit `{found['commit']}` by `{found['command']}`,{seeds} on "
         f"{machine['processor']} with {machine['cores']} cores ({machine['threads']} threads used), "
         f"torch {machine['torch']}.\n"
     )
