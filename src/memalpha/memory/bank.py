@@ -111,12 +111,7 @@ class Bank:
         return tuple(self._log[count:])
 
     def newest(self, n: int, kind: MemoryKind | None = None) -> list[Entry]:
-        """The n entries inserted last, the newest first; an update does not make an entry newer.
-
-        Args:
-            n: How many at most.
-            kind: Of which kind; None is all lists together.
-        """
+        """The n entries inserted last, of one kind or of all lists, the newest first; an update makes none newer."""
         kinds = self._stores if kind is None else (kind,)
         lists: list[Iterable[Entry]] = [reversed(self._shelf(each).entries.values()) for each in kinds]
         return list(islice(heapq.merge(*lists, key=lambda entry: -entry.id), max(n, 0)))
@@ -135,6 +130,11 @@ class Bank:
     def frequency(self, word: str) -> int:
         """How many entries of all lists have a word, as `search.tokenize` gives it."""
         return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
+
+    @property
+    def others(self) -> int:
+        """How many entries of all lists are texts of tools and documents."""
+        return sum(self._shelves[kind].others for kind in self._stores)
 
     def tokens(self, kind: MemoryKind | None = None) -> int:
         """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
