@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +140,13 @@ class ServedMemories:
         return self.clients[-1]
 
 
-@pytest.fixture
-def serve_memories(tmp_path: Path) -> Callable[..., AbstractContextManager[ServedMemories]]:
-    """Serves a new file of memories, with a writer that keeps lines with the word "keep" or replies what is given."""
+@pytest.fixture(scope="session")
+def start_memories() -> Callable[..., AbstractContextManager[ServedMemories]]:
+    """Serves the memories of a folder, with a writer that keeps lines with the word "keep" or replies what is given."""
 
     @contextmanager
-    def start(reply: Callable[[Prompt], str] = keep_all, **options: Any) -> Iterator[ServedMemories]:
-        with Memory(tmp_path / "memory.db", user="server", writer=ScriptedModel(reply)) as memory:
+    def start(folder: Path, reply: Callable[[Prompt], str] = keep_all, **options: Any) -> Iterator[ServedMemories]:
+        with Memory(folder / "memory.db", user="server", writer=ScriptedModel(reply)) as memory:
             app = memory_app(memory, **options)
             with serving(app) as url:
                 made = ServedMemories(app, url, memory)
@@ -156,6 +157,14 @@ def serve_memories(tmp_path: Path) -> Callable[..., AbstractContextManager[Serve
                         client.close()
 
     return start
+
+
+@pytest.fixture
+def serve_memories(
+    tmp_path: Path, start_memories: Callable[..., AbstractContextManager[ServedMemories]]
+) -> Callable[..., AbstractContextManager[ServedMemories]]:
+    """The same in a new folder."""
+    return partial(start_memories, tmp_path)
 
 
 @pytest.fixture
