@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from memalpha.errors import StoreError
 from memalpha.memory.entry import MemoryKind, Operation
+from memalpha.records import Chunk
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 500
@@ -60,6 +61,25 @@ class Head:
     """When its last change was learned."""
     next_source: int = 0
     """Number of the next chunk that is read into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpan:
+    """What was written under a key."""
+
+    name: str
+    first: int
+    """Number of its first operation."""
+    last: int
+    """Number of its last one; one less than `first` where nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A chunk that operations were made from."""
+
+    number: int
+    chunk: Chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

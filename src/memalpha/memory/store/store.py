@@ -23,6 +23,7 @@ from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.store.changes import Address
+from memalpha.memory.store.checks import Finding, FindingKind, check_rows
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
@@ -98,12 +99,25 @@ class Store:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
 
-    def check(self) -> tuple[str, ...]:
-        """What is wrong with the store, a sentence each; empty when all is well."""
-        problems = self._database.check()
+    def check(self) -> tuple[Finding, ...]:
+        """What is wrong with the store as a database; empty when all is well."""
+        found = self.check_database()
         for address in self.addresses():
-            problems += [f"{address}: {problem}" for problem in self._memories.rows(address, self._check)]
-        return tuple(problems)
+            found += self.check_memory(address)
+        return tuple(found)
+
+    def check_database(self) -> list[Finding]:
+        """What is wrong with the database, whatever is in it."""
+        found = self._database.check()
+        if self._database.read(lambda execute: Catalogue(execute).unscrubbed()):
+            what = "an erasure is not complete: free space may hold what was erased"
+            found.append(Finding(kind=FindingKind.ERASURE, what=what, mend="open the store again, which completes it"))
+        return found
+
+    def check_memory(self, address: Address) -> list[Finding]:
+        """What is wrong with the rows of one memory."""
+        vectors = self._embedder is not None
+        return self._memories.rows(address, lambda rows: list(check_rows(rows, address, vectors=vectors)))
 
     def _settle_embedder(self, execute: Execute, reindex: bool) -> None:
         catalogue = Catalogue(execute)
@@ -126,20 +140,3 @@ class Store:
                 entry = live.get(place)
                 rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
         catalogue.set(_EMBEDDER, given)
-
-    def _check(self, rows: Rows) -> list[str]:
-        operations = [change.operation for change in rows.changes()]
-        live = {place: entry.text for place, entry in entries_after(operations).items() if entry is not None}
-        projection = rows.projection()
-        problems = [
-            f"the row of {kind} #{entry_id} is not what the log says; open the store with reindex"
-            for kind, entry_id in live.keys() | projection.keys()
-            if live.get((kind, entry_id)) != projection.get((kind, entry_id), (None, None))[0]
-        ]
-        if any((vector is None) != (self._embedder is None) for _, vector in projection.values()):
-            problems.append("vectors are missing or left over; open the store with reindex")
-        if any(operation.number >= rows.head.next_number for operation in operations):
-            problems.append("the log goes on behind its head; put a backup in its place")
-        if any(entry_id >= rows.head.next_id for _, entry_id in live):
-            problems.append("an entry has an id that is still to be given out; put a backup in its place")
-        return problems
