@@ -62,6 +62,8 @@ class Store:
         cached_banks: int = 256,
     ) -> None:
         """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
+        self.count_tokens = count_tokens
+        self.layout = layout
         self._database = database
         self._embedder = embedder
         self._memories = Memories(
