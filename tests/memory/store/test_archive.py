@@ -92,7 +92,7 @@ def edit(scope: Scope, rng: random.Random, text: str) -> None:
 
 
 def all_keys(scope: Scope) -> list[KeySpan]:
-    return scope._memories.rows(scope.address, lambda rows: rows.keys())
+    return scope._memories.rows(scope.address, lambda rows: rows.key_spans())
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,7 +164,7 @@ def test_memories_may_follow_one_another() -> None:
         (b'"lines": [1]', b'"lines": [[]]', "a.jsonl:3: got [] as lines, expected a number"),
         (b'"id": 1', b'"id": null', "a.jsonl:3: got the id None for semantic memory"),
         (b"+00:00", b"", "as ISO 8601 with its zone"),
-        (b"2026-01-01T", b"0-01-01T", "as ISO 8601 with its zone"),
+        (b"2026-", b"0-", "as ISO 8601 with its zone"),
         (b"I live", b"\\ud800 live", "half surrogate pairs"),
         (b"I live", b"\xff live", "got what is not JSON in UTF-8"),
         (b'{"operation": 1', b'[{"operation": 1', "a.jsonl:3: got what is not JSON"),

@@ -41,7 +41,7 @@ def change(number: int, before: str | None, after: str | None, entry_id: int | N
 
 PAST: tuple[Piece, ...] = (
     Source(number=1, chunk=Chunk(text="one")),
-    change(1, None, "one"),
+    change(1, None, "one", provenance=Provenance(chunk=1)),
     change(2, "one", "two"),
     change(3, None, "core", None),
     change(4, "two", "one", undoes=2),

@@ -47,7 +47,7 @@ class Header:
 
 def archive(rows: Rows, address: Address, layout: str, write: Callable[[str], object]) -> int:
     """Write a memory line by line, inside one transaction; returns the number of operations."""
-    numbers, keys, operations = rows.source_numbers(), rows.keys(), rows.operation_count()
+    numbers, keys, operations = rows.source_numbers(), rows.key_spans(), rows.operation_count()
     head = rows.head
     header = Header(
         address=address, layout=layout, head=head, sources=len(numbers), operations=operations, keys=len(keys)

@@ -77,10 +77,14 @@ def check_rows(rows: Rows, address: Address, *, vectors: bool) -> Iterator[Findi
         yield found(FindingKind.DAMAGE, "the log goes on behind its head", _BACKUP)
     if any(entry_id >= rows.head.next_id for _, entry_id in live):
         yield found(FindingKind.DAMAGE, "an entry has an id that is still to be given out", _BACKUP)
-    for span in rows.keys():
+    for span in rows.key_spans():
         if not 1 <= span.first <= span.last + 1 <= rows.head.next_number:
             what = f"the key {span.name!r} names operations {span.first} to {span.last}, behind the end of the log"
             yield found(FindingKind.ORPHAN, what, _BACKUP)
     unused = set(rows.source_numbers()) - {operation.provenance.chunk for operation in operations}
     for number in sorted(unused):
-        yield found(FindingKind.ORPHAN, f"no operation was made from chunk {number}", "erase the memory, or restore it from an export")
+        yield found(
+            FindingKind.ORPHAN,
+            f"no operation was made from chunk {number}",
+            "erase the memory, or restore it from an export",
+        )

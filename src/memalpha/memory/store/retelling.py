@@ -27,7 +27,7 @@ def retell(rows: Rows, head: Head, pieces: Iterable[Piece], layout: Layout) -> d
                 f"got an operation on {operation.kind} memory, which the layout {layout.name} does not have; open the "
                 "store with the layout that it was exported from"
             )
-        before, after = old and old.text, new and new.text
+        before, after = (None if each is None else each.text for each in (old, new))
         told = (operation.before, operation.after, operation.action)
         if told != (before, after, _action(operation.kind, before, after)) or before == after:
             raise _out_of_place(f"operation {operation.number}")

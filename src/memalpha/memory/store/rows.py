@@ -67,7 +67,7 @@ class Rows:
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
         return KeySpan(name=key, first=found[0][0], last=found[0][1]) if found else None
 
-    def keys(self) -> list[KeySpan]:
+    def key_spans(self) -> list[KeySpan]:
         """Every key, in the order of what was written under it."""
         found = self._execute("SELECT name, first, last FROM keys WHERE scope = ?", (self._scope,))
         spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]

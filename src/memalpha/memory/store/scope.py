@@ -245,7 +245,7 @@ class Scope:
         return self._memories.erase(self.address, None)
 
     def archive(self, write: Callable[[str], object]) -> int:
-        """Write all of the memory, its past included, as lines (`archive.read_archive`); returns how many operations."""
+        """Write all of the memory, its past too, as lines (`archive.read_archive`); returns how many operations."""
         layout = self._memories.empty_bank().layout.name
         return self._memories.rows(self.address, lambda rows: archive(rows, self.address, layout, write))
 

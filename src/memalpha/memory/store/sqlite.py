@@ -94,7 +94,9 @@ class SQLiteDatabase:
         found = self.read(lambda execute: execute("PRAGMA integrity_check", ()))
         mend = "put a backup in its place"
         return [
-            Finding(kind=FindingKind.DAMAGE, what=f"SQLite says: {text}", mend=mend) for (text,) in found if text != "ok"
+            Finding(kind=FindingKind.DAMAGE, what=f"SQLite says: {text}", mend=mend)
+            for (text,) in found
+            if text != "ok"
         ]
 
     def close(self) -> None:
