@@ -190,7 +190,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=ANYTHING)
 def test_whatever_a_file_holds_it_is_taken_or_refused(store: Store, tmp_path: Path, data: object) -> None:
     try:

@@ -34,7 +34,7 @@ def read_letta(data: Any, where: str) -> Foreign:
         _passages(foreign, rows_of(data, where))
     elif "results" in data:
         _passages(foreign, rows_of(data["results"], where))
-    elif "agents" in data:
+    elif "core_memory" not in data:
         _blocks(foreign, rows_of(data["blocks"], where))
         agents = rows_of(data["agents"], where)
         foreign.left_out["messages"] += sum(count_of(agent, "messages") for agent in agents)
