@@ -22,7 +22,7 @@ _PROPOSED = 5
 """Hits of each store that are looked at for one related entry."""
 
 _WORD = re.compile(r"\w+")
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do "
     "does did not no any more now it its this that these those there here i me my we our you your he him his she her "
     "they them their who whom whose what which when where why how so than then too very can could will would shall "
@@ -86,14 +86,14 @@ def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]
     """
     if config.related == 0 or len(bank) == 0:
         return ()
-    words, marked = _content(line), _marked(line)
+    words, marked = content_words(line), marked_words(line)
     query = " ".join(sorted(words))
     rarity = {word: rarity_of(bank, word) for word in words}
     found: list[tuple[float, float, Entry]] = []
     for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
-        theirs = _content(hit.entry.text)
+        theirs = content_words(hit.entry.text)
         rarity.update((word, rarity_of(bank, word)) for word in theirs if word not in rarity)
-        twice = marked | _marked(hit.entry.text)
+        twice = marked | marked_words(hit.entry.text)
         shared = _weight(words & theirs, rarity, twice)
         least = min(_weight(words, rarity, twice), _weight(theirs, rarity, twice))
         if shared > 0 and shared >= config.overlap * least:
@@ -113,16 +113,16 @@ def _weight(words: frozenset[str], rarity: Mapping[str, float], twice: frozenset
 
 
 @lru_cache(maxsize=50_000)
-def _content(text: str) -> frozenset[str]:
+def content_words(text: str) -> frozenset[str]:
     """The words of a text that are not function words, in lower case."""
-    return frozenset(tokenize(text)) - _FUNCTION_WORDS
+    return frozenset(tokenize(text)) - FUNCTION_WORDS
 
 
 @lru_cache(maxsize=50_000)
-def _marked(line: str) -> frozenset[str]:
+def marked_words(line: str) -> frozenset[str]:
     """Capitalised words and words with a digit, function words aside."""
     found = _WORD.findall(line)
-    return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - _FUNCTION_WORDS
+    return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - FUNCTION_WORDS
 
 
 def nano_prompt(view: View, chunk: Chunk, budget: float | None = None, focus: Sequence[str] = ()) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
+from memalpha.memory.entry import Entry
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address
 from memalpha.memory.store.rows import Rows
 
 _REINDEX = "open the store with reindex"
 _BACKUP = "put a backup in its place"
+_DRIFT = 0.01
+"""Vectors of one text differ by less, whatever texts were embedded beside it."""
 
 
 class FindingKind(StrEnum):
@@ -88,3 +93,20 @@ def check_rows(rows: Rows, address: Address, *, vectors: bool) -> Iterator[Findi
             f"no operation was made from chunk {number}",
             "erase the memory, or restore it from an export",
         )
+
+
+def check_vectors(
+    stored: Iterable[tuple[Entry, bytes]], address: Address, vector: Callable[[str], bytes | None]
+) -> Iterator[Finding]:
+    """Entries whose stored vectors are not those that `vector` makes of them."""
+    for entry, kept in stored:
+        made = vector(entry.rendered) or b""
+        if len(made) != len(kept) or _distance(made, kept) > _DRIFT:
+            what = f"the vector of {entry.kind} #{entry.id} is not that of its text"
+            place = (entry.kind, entry.id)
+            yield Finding(kind=FindingKind.VECTORS, what=what, mend=_REINDEX, address=address, places=(place,))
+
+
+def _distance(one: bytes, other: bytes) -> float:
+    difference = np.frombuffer(one, np.float16).astype(np.float32) - np.frombuffer(other, np.float16)
+    return float(np.linalg.norm(difference))

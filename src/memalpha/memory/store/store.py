@@ -23,7 +23,7 @@ from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.store.changes import Address
-from memalpha.memory.store.checks import Finding, FindingKind, check_rows
+from memalpha.memory.store.checks import Finding, FindingKind, check_rows, check_vectors
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
@@ -120,6 +120,20 @@ class Store:
         """What is wrong with the rows of one memory."""
         vectors = self._embedder is not None
         return self._memories.rows(address, lambda rows: list(check_rows(rows, address, vectors=vectors)))
+
+    def check_vectors(self, address: Address, sample: int | None) -> list[Finding]:
+        """Stored vectors of one memory that its embedder does not make; `sample` says of how many, None is of all."""
+        if self._embedder is None:
+            return []
+        bank = self._memories.look(address, Bank.fork)
+        projection = self._memories.rows(address, lambda rows: rows.projection())
+        stored = [
+            (entry, vector)
+            for place, (_, vector) in projection.items()
+            if vector is not None and (entry := bank.find(*place)) is not None
+        ]
+        step = 1 if sample is None else max(1, len(stored) // sample)
+        return list(check_vectors(stored[::step][:sample], address, self._memories.vector))
 
     def _settle_embedder(self, execute: Execute, reindex: bool) -> None:
         catalogue = Catalogue(execute)
