@@ -1,18 +1,19 @@
 """Entries that say the same, and entries that look as if they could not both be true. English only; no model is asked.
 
-Two entries say the same when they have the same words, or nearly, and neither a content word that the other lacks. Two semantic entries look like a contradiction when they differ in one place, which stands
-where a statement of somebody, or about a name, has its one value ("lives in", "is"), or in a "not"; or when a later
-one that corrects ("no longer") has most of its content words in common with an earlier one. How often this is wrong is
-in docs/log.md.
+Two entries say the same when they have the same words, or nearly, and neither a content word that the other lacks.
+
+Two semantic entries look like a contradiction when they differ in one place, and that is where a statement of somebody,
+or about a name, has its one value ("lives in", "is"), or it is a "not"; or when a later one that corrects ("no longer")
+has most of its content words in common with an earlier one. How often this is wrong is in docs/log.md.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from memalpha.agent.view import FUNCTION_WORDS, ViewConfig, content_words, find_related, marked_words
-from memalpha.data.minhash import near_pairs
 from memalpha.data.slots import Slot, slot_pairs
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Entry, MemoryKind
@@ -32,24 +33,33 @@ _PREPOSITIONS = frozenset("in at to for by on from".split())
 _FIRST_PERSON = frozenset("i my we our".split())
 _NEGATIONS = frozenset({("not",), ("never",), ("no", "longer"), ("t",)})
 _CORRECTS = re.compile(r"\bno longer\b|\bany ?more(?= for\b|\W*$|[.,:;!])", re.IGNORECASE)
-_RELATED = ViewConfig()
+_RELATED = ViewConfig(related=2)
+"""The entry itself, and another."""
+_NEAR = 0.8
+"""Share of the runs of three words of the shorter text that the longer one has."""
+_ALIKE = 20
+"""Entries with the same content words that each further one is compared with."""
 
 
 def repeats(entries: Sequence[Entry]) -> Iterator[Pair]:
     """Entries of one kind that say what an earlier one says."""
-    first: dict[str, Entry] = {}
-    others: list[Entry] = []
+    same: dict[str, Entry] = {}
+    alike: defaultdict[frozenset[str], list[tuple[Entry, frozenset[tuple[str, ...]]]]] = defaultdict(list)
     for entry in entries:
-        earlier = first.setdefault(normalise(entry.text), entry)
+        text = normalise(entry.text)
+        earlier = same.setdefault(text, entry)
         if earlier is not entry:
             yield earlier, entry, "the same words"
-        else:
-            others.append(entry)
-    texts = [normalise(entry.text) for entry in others]
-    for pair in near_pairs(texts, texts):
-        older, newer = others[pair.first], others[pair.second]
-        if pair.first < pair.second and content_words(older.text) == content_words(newer.text):
-            yield older, newer, "nearly the same words"
+            continue
+        runs = _runs(text.split())
+        others = alike[content_words(entry.text)]
+        older = next(
+            (other for other, theirs in others if len(runs & theirs) >= _NEAR * min(len(runs), len(theirs))), None
+        )
+        if older is not None and runs:
+            yield older, entry, "nearly the same words"
+        elif runs and len(others) < _ALIKE:
+            others.append((entry, runs))
 
 
 def contradictions(bank: Bank, step: Callable[[], object]) -> Iterator[Pair]:
@@ -67,6 +77,11 @@ def contradictions(bank: Bank, step: Callable[[], object]) -> Iterator[Pair]:
             for related in find_related(bank, entry.text, _RELATED):
                 if related.kind is MemoryKind.SEMANTIC and related.id < entry.id and (related.id, entry.id) not in told:
                     yield related, entry, f"it corrects, and shares {_listed(related.text, entry.text)}"
+
+
+def _runs(words: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    """Every three words in a row."""
+    return frozenset(zip(words, words[1:], words[2:], strict=False))
 
 
 def _clash(text: str, slot: Slot) -> str | None:
