@@ -86,7 +86,7 @@ def run_doctor(
         rows = [(each.kind.value, str(each.address or ""), each.what, each.mend) for each in findings]
         print_rows(("finding", "memory", "what", "mend"), rows)
     else:
-        say(f"{len(addresses)} memories, nothing is wrong")
+        say(f"{len(addresses)} {'memory' if len(addresses) == 1 else 'memories'}, nothing is wrong")
     return bool(findings)
 
 
