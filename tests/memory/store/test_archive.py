@@ -184,6 +184,16 @@ def test_what_is_no_archive_is_named_with_its_line(old: bytes, new: bytes, said:
         assert not other.addresses()
 
 
+def test_keys_of_the_inbox_stay_behind() -> None:
+    with stores(1) as (store,):
+        ana = store.scope("acme", "ana")
+        ana.insert(SEMANTIC, "one", Provenance(), key="inbox 7")
+        ana.insert(SEMANTIC, "two", Provenance(), key="message 7")
+        header, pieces = next(read_archive(lines_of(ana), "a.jsonl"))
+        assert header.keys == 1
+        assert [piece.name for piece in pieces if isinstance(piece, KeySpan)] == ["message 7"]
+
+
 def test_an_archive_that_was_cut_off_is_told_from_a_whole_one() -> None:
     with stores(1) as (store,):
         ana = store.scope("acme", "ana")

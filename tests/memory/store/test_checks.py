@@ -25,6 +25,12 @@ SEMANTIC = MemoryKind.SEMANTIC
         ("UPDATE keys SET last = 9", FindingKind.ORPHAN, "the key 'O' names operations 1 to 9, behind the end"),
         ("UPDATE sources SET number = 5", FindingKind.ORPHAN, "no operation was made from chunk 5"),
         (
+            'INSERT INTO inbox (tenant, "user", body, accepted, due, attempts, problem) '
+            "VALUES ('acme', 'ana', '', 1, 9223372036854775807, 5, 'too long')",
+            FindingKind.DEAD_LETTER,
+            "was tried 5 times and could not be read (too long)",
+        ),
+        (
             "INSERT INTO receipts (receipt, tenant, \"user\", operations, erased) VALUES (9, 'acme', 'ana', 1, 1)",
             FindingKind.ERASURE,
             "an erasure is not complete",

@@ -79,6 +79,7 @@ def test_a_past_that_follows_from_itself_is_taken(open_store: Callable[..., Stor
         (4, change(6, "two", "one", undoes=2)),
         (4, replace(change(4, "two", "one", undoes=2), learned=TIME + timedelta(days=10))),
         (5, KeySpan(name="", first=1, last=1)),
+        (5, KeySpan(name="inbox 1", first=1, last=1)),
         (5, KeySpan(name="k", first=1, last=6)),
         (5, KeySpan(name="k", first=3, last=1)),
     ],

@@ -24,6 +24,8 @@ FORMAT = "memalpha"
 VERSION = 1
 _PAGE = 1_000
 """Rows that are read from a database at once."""
+TICKETS = "inbox "
+"""Opens the keys of what came through the inbox of this store, which mean nothing in another."""
 _LARGEST = 2**53
 """Numbers above this are not the same in every reader of JSON."""
 
@@ -47,7 +49,8 @@ class Header:
 
 def archive(rows: Rows, address: Address, layout: str, write: Callable[[str], object]) -> int:
     """Write a memory line by line, inside one transaction; returns the number of operations."""
-    numbers, keys, operations = rows.source_numbers(), rows.key_spans(), rows.operation_count()
+    numbers, operations = rows.source_numbers(), rows.operation_count()
+    keys = [span for span in rows.key_spans() if not span.name.startswith(TICKETS)]
     head = rows.head
     header = Header(
         address=address, layout=layout, head=head, sources=len(numbers), operations=operations, keys=len(keys)

@@ -11,10 +11,12 @@ import numpy as np
 from memalpha.memory.entry import Entry
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address
-from memalpha.memory.store.rows import Rows
+from memalpha.memory.store.rows import Execute, Rows
 
 _REINDEX = "open the store with reindex"
 _BACKUP = "put a backup in its place"
+_NEVER = 2**63 - 1
+"""When a dead letter is due."""
 _DRIFT = 0.01
 """Vectors of one text differ by less, whatever texts were embedded beside it."""
 
@@ -93,6 +95,18 @@ def check_rows(rows: Rows, address: Address, *, vectors: bool) -> Iterator[Findi
             f"no operation was made from chunk {number}",
             "erase the memory, or restore it from an export",
         )
+
+
+def check_inbox(execute: Execute) -> Iterator[Finding]:
+    """What was accepted and is not tried any more."""
+    found = execute(
+        'SELECT ticket, tenant, "user", attempts, problem FROM inbox WHERE due >= ? ORDER BY ticket', (_NEVER,)
+    )
+    for ticket, tenant, user, attempts, problem in found:
+        what = f"ticket {ticket} was tried {attempts} times and could not be read ({problem})"
+        mend = "mend what it says and send it again under another key"
+        address = Address(tenant=tenant, user=user)
+        yield Finding(kind=FindingKind.DEAD_LETTER, what=what, mend=mend, address=address)
 
 
 def check_vectors(

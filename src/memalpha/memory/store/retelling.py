@@ -8,7 +8,7 @@ from memalpha.errors import ArchiveError
 from memalpha.memory.entry import Action, Entry, MemoryKind, Operation
 from memalpha.memory.history import Place, place_of, states
 from memalpha.memory.layout import Layout
-from memalpha.memory.store.archive import Piece
+from memalpha.memory.store.archive import TICKETS, Piece
 from memalpha.memory.store.changes import Change, Head, KeySpan, Source
 from memalpha.memory.store.rows import Rows
 
@@ -56,7 +56,12 @@ def _written(rows: Rows, head: Head, pieces: Iterable[Piece]) -> Iterator[Operat
                 rows.add_sources({number: chunk})
                 next_source = number + 1
             case KeySpan(name=name, first=first, last=end):
-                if not name or name in names or not 1 <= first <= end + 1 <= head.next_number:
+                if (
+                    not name
+                    or name.startswith(TICKETS)
+                    or name in names
+                    or not 1 <= first <= end + 1 <= head.next_number
+                ):
                     raise _out_of_place(f"the key {name!r}")
                 rows.add_key(piece)
                 names.add(name)

@@ -6,20 +6,18 @@ knows what belongs to the store as a whole. Neither begins or ends a transaction
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
+from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
 from memalpha.memory.store.changes import Address, Change, Head, KeySpan, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
-
-_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin"
 
 
 class Rows:
@@ -49,18 +47,18 @@ class Rows:
     def changes(self, *, first: int = 1, last: int | None = None) -> list[Change]:
         """The log, from one number to another, both included."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
             (self._scope, first, self.head.next_number if last is None else last),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
     def changes_of(self, place: Place) -> list[Change]:
         """What the log says of one entry."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND kind = ? AND entry_id = ? ORDER BY number",
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND kind = ? AND entry_id = ? ORDER BY number",
             (self._scope, place[0].value, place[1]),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
     def key(self, key: str) -> KeySpan | None:
         """What was written under a key; None while it is not in use."""
@@ -79,8 +77,8 @@ class Rows:
         self._move(head)
         for change in changes:
             self._execute(
-                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._scope, *_row(change)),
+                f"INSERT INTO operations (scope, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._scope, *to_row(change)),
             )
         if key is not None:
             self.add_key(KeySpan(name=key, first=first, last=head.next_number - 1))
@@ -259,43 +257,3 @@ class Catalogue:
             "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
             (to_microseconds(time), last_receipt),
         )
-
-
-def _row(change: Change) -> tuple[Any, ...]:
-    operation, provenance = change.operation, change.operation.provenance
-    return (
-        operation.number,
-        operation.action.value,
-        operation.kind.value,
-        CORE_ID if operation.entry_id is None else operation.entry_id,
-        operation.before,
-        operation.after,
-        operation.undoes,
-        provenance.chunk,
-        json.dumps(provenance.lines),
-        provenance.time,
-        provenance.author,
-        to_microseconds(change.learned),
-        to_microseconds(change.valid),
-        provenance.origin.value,
-    )
-
-
-def _change(row: tuple[Any, ...]) -> Change:
-    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin = row
-    return Change(
-        operation=Operation(
-            number=number,
-            action=Action(action),
-            kind=MemoryKind(kind),
-            entry_id=None if entry_id == CORE_ID else entry_id,
-            before=before,
-            after=after,
-            provenance=Provenance(
-                chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author, origin=Origin(origin)
-            ),
-            undoes=undoes,
-        ),
-        learned=from_microseconds(learned),
-        valid=from_microseconds(valid),
-    )

@@ -23,7 +23,7 @@ from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.store.changes import Address
-from memalpha.memory.store.checks import Finding, FindingKind, check_rows, check_vectors
+from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
@@ -114,7 +114,7 @@ class Store:
         if self._database.read(lambda execute: Catalogue(execute).unscrubbed()):
             what = "an erasure is not complete: free space may hold what was erased"
             found.append(Finding(kind=FindingKind.ERASURE, what=what, mend="open the store again, which completes it"))
-        return found
+        return found + self._database.read(lambda execute: list(check_inbox(execute)))
 
     def check_memory(self, address: Address) -> list[Finding]:
         """What is wrong with the rows of one memory."""
