@@ -49,7 +49,7 @@ def run_export(whose: Whose, out: Path | None, form: str, *, everybody: bool) ->
     typer.echo(f"{written} {'operations' if chosen is FileFormat.JSONL else 'entries'} are in {out}", err=True)
 
 
-def run_import(file: Path, store: str, embedder: Path | None, how: Bring, *, as_json: bool) -> None:
+def run_import(file: Path, store: str, embedder: str | None, how: Bring, *, as_json: bool) -> None:
     """Take a file into a store and print what was taken and what was left out."""
     with open_where(store, embedder, new=not how.dry_run) as opened:
         told = bring(opened, file, how)
@@ -65,7 +65,7 @@ def run_import(file: Path, store: str, embedder: Path | None, how: Bring, *, as_
 
 
 def run_doctor(
-    store: str, embedder: Path | None, *, user: str | None, tenant: str | None, every_vector: bool, as_json: bool
+    store: str, embedder: str | None, *, user: str | None, tenant: str | None, every_vector: bool, as_json: bool
 ) -> bool:
     """Print what is wrong with a store; returns whether anything is."""
     with open_where(store, embedder) as opened, _watching() as watch:

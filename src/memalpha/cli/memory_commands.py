@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,9 @@ from memalpha.memory.entry import MemoryKind, Origin
 Store = Annotated[str, typer.Option(help="The file of the store, or postgresql://...")]
 User = Annotated[str, typer.Option(help="Whose memory.")]
 Tenant = Annotated[str, typer.Option(help="Of which application or organisation.")]
-Embedder = Annotated[Path | None, typer.Option(help="Folder of the sentence encoder that the store was made with.")]
+Embedder = Annotated[
+    str | None, typer.Option(help="What the store was made with: hashed, minilm, or the folder of a sentence encoder.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on one line, for machines.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As it was after an operation, by its number, or at a time.")]
 Kinds = Annotated[list[MemoryKind] | None, typer.Option("--kind", help="Only of this kind. May be repeated.")]

@@ -28,12 +28,12 @@ class Whose:
     """The path of a file, or postgresql://..."""
     user: str
     tenant: str
-    embedder: Path | None = None
-    """Folder of a sentence encoder."""
+    embedder: str | None = None
+    """hashed, minilm, or the folder of a sentence encoder."""
 
 
 @contextmanager
-def open_where(store: str, embedder: Path | None, *, new: bool = False) -> Iterator[Store]:
+def open_where(store: str, embedder: str | None, *, new: bool = False) -> Iterator[Store]:
     """The store for the time of a block; unless it may be `new`, a file that is not there is a `StoreError`."""
     from memalpha.service.memory import open_store
 
@@ -41,11 +41,9 @@ def open_where(store: str, embedder: Path | None, *, new: bool = False) -> Itera
         raise StoreError(f"{store} is not there, expected the file of a store; check --store, or add something first")
     encoder = None
     if embedder is not None:
-        from memalpha.agent.encoder import load_embedder
-        from memalpha.cli.extras import need_training
+        from memalpha.agent.embedders import open_embedder
 
-        need_training()
-        encoder = load_embedder(embedder)
+        encoder = open_embedder(embedder)
     with open_store(store, encoder) as opened:
         yield opened
 

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 Store = Annotated[str, typer.Option(help="The file of the store, or postgresql://...")]
-Embedder = Annotated[Path | None, typer.Option(help="Folder of the sentence encoder that the store was made with.")]
+Embedder = Annotated[
+    str | None, typer.Option(help="What the store was made with: hashed, minilm, or the folder of a sentence encoder.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on one line, for machines.")]
 
 

@@ -84,7 +84,7 @@ def test_a_core_over_its_limit_and_an_index_that_drifted_are_found(tmp_path: Pat
     with Store(
         SQLiteDatabase(tmp_path / "m.db"),
         count_tokens=words,
-        layout=Layout(name="x", blocks=(core, *MEMALPHA.blocks[1:])),
+        layout=Layout(name="memalpha", blocks=(core, *MEMALPHA.blocks[1:])),
     ) as store:
         (found,) = examine(store)
         assert str(found) == "acme/ana: core memory has 4 tokens, at most 3 are allowed; update it with a shorter text"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address
 from memalpha.memory.store.rows import Execute, Rows
 
-_REINDEX = "open the store with reindex"
+_REINDEX = "run memalpha reindex"
 _BACKUP = "put a backup in its place"
 _NEVER = 2**63 - 1
 """When a dead letter is due."""
@@ -110,12 +110,12 @@ def check_inbox(execute: Execute) -> Iterator[Finding]:
 
 
 def check_vectors(
-    stored: Iterable[tuple[Entry, bytes]], address: Address, vector: Callable[[str], bytes | None]
+    stored: Sequence[tuple[Entry, bytes]], address: Address, embed: Callable[[Sequence[str]], list[bytes | None]]
 ) -> Iterator[Finding]:
-    """Entries whose stored vectors are not those that `vector` makes of them."""
-    for entry, kept in stored:
-        made = vector(entry.rendered) or b""
-        if len(made) != len(kept) or _distance(made, kept) > _DRIFT:
+    """Entries whose stored vectors are not those that `embed` makes of them."""
+    made = embed([entry.rendered for entry, _ in stored])
+    for (entry, kept), vector in zip(stored, made, strict=True):
+        if vector is None or len(vector) != len(kept) or _distance(vector, kept) > _DRIFT:
             what = f"the vector of {entry.kind} #{entry.id} is not that of its text"
             place = (entry.kind, entry.id)
             yield Finding(kind=FindingKind.VECTORS, what=what, mend=_REINDEX, address=address, places=(place,))

@@ -139,6 +139,22 @@ class Rows:
             for kind, entry_id, text, vector in found
         }
 
+    def times(self, *, first: int) -> list[tuple[Place, int | None, int]]:
+        """Place, what it undoes, and microseconds of the valid time of each operation from a number on."""
+        found = self._execute(
+            "SELECT kind, entry_id, undoes, valid FROM operations WHERE scope = ? AND number >= ? ORDER BY number",
+            (self._scope, first),
+        )
+        return [((MemoryKind(kind), entry_id), undoes, valid) for kind, entry_id, undoes, valid in found]
+
+    def vectors(self, places: Iterable[Place] | None = None) -> list[tuple[int, bytes | None]]:
+        """Id and vector of some places, None where there is no entry; of all entries when none are named."""
+        if places is None:
+            return self._execute("SELECT entry_id, vector FROM entries WHERE scope = ?", (self._scope,))
+        statement = "SELECT vector FROM entries WHERE scope = ? AND kind = ? AND entry_id = ?"
+        found = [(place[1], self._execute(statement, (self._scope, place[0].value, place[1]))) for place in places]
+        return [(entry_id, rows[0][0] if rows else None) for entry_id, rows in found]
+
     def erase(self, place: Place | None, erased: datetime) -> Receipt:
         """Take an entry, or everything, out of every table; the ids and numbers that it had are not used again."""
         where = "scope = ?"

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from memalpha.agent.view import FUNCTION_WORDS, ViewConfig, content_words, find_related, marked_words
+from memalpha.agent.view import ViewConfig, content_words, find_related, marked_words
 from memalpha.data.slots import Slot, slot_pairs
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Entry, MemoryKind
@@ -96,7 +96,7 @@ def _clash(text: str, slot: Slot) -> str | None:
     said = [" ".join(value) or "nothing" for value in slot.values]
     if () in slot.values:
         return f"{said[0]!r} against {said[1]!r}" if _NEGATIONS & set(slot.values) else None
-    subject = set(stem[:-1]) - FUNCTION_WORDS
+    subject = content_words(" ".join(stem[:-1]))
     if not subject or not _binds(stem) or any(_PREPOSITIONS & set(value) for value in slot.values):
         return None
     return f"{said[0]!r} against {said[1]!r}"
