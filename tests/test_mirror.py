@@ -7,6 +7,9 @@ SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
 
 WITHOUT = {
     "__main__.py": "one call, run as `python -m memalpha` by tests/cli/test_app.py",
+    "cli/exchanging.py": "what commands do, run as they are typed by tests/cli/test_store_commands.py",
+    "cli/printing.py": "what commands print, read by tests/cli/test_memory_commands.py",
+    "cli/remembering.py": "what commands do, run as they are typed by tests/cli/test_memory_commands.py",
     "data/leaks.py": "records, filled and counted by tests/data/test_contamination.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",

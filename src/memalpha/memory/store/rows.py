@@ -12,7 +12,16 @@ from typing import Any
 
 from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Census, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import (
+    Address,
+    Census,
+    Change,
+    Head,
+    KeySpan,
+    Receipt,
+    from_microseconds,
+    to_microseconds,
+)
 from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
@@ -67,20 +76,27 @@ class Rows:
         )
         return [from_row(row) for row in found]
 
-    def key(self, key: str) -> tuple[int, int] | None:
-        """First and last number of what was written under a key; None while it is not in use."""
+    def key(self, key: str) -> KeySpan | None:
+        """What was written under a key; None while it is not in use."""
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
-        return (found[0][0], found[0][1]) if found else None
+        return KeySpan(name=key, first=found[0][0], last=found[0][1]) if found else None
 
     def also(self, key: str, other: str) -> None:
         """Let another key, if it is free, stand for what was written under a key."""
         span = self.key(key)
         if span is not None and self.key(other) is None:
             self._execute(
-                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)", (self._scope, other, *span)
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                (self._scope, other, span.first, span.last),
             )
 
-    def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
+    def key_spans(self) -> list[KeySpan]:
+        """Every key, in the order of what was written under it."""
+        found = self._execute("SELECT name, first, last FROM keys WHERE scope = ?", (self._scope,))
+        spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]
+        return sorted(spans, key=lambda span: (span.first, span.last, span.name))
+
+    def append(self, changes: Iterable[Change], head: Head, key: str | None = None) -> None:
         """Add to the log, and move the head."""
         first = self.head.next_number
         self._move(head)
@@ -90,10 +106,14 @@ class Rows:
                 (self._scope, *to_row(change)),
             )
         if key is not None:
-            self._execute(
-                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
-                (self._scope, key, first, head.next_number - 1),
-            )
+            self.add_key(KeySpan(name=key, first=first, last=head.next_number - 1))
+
+    def add_key(self, span: KeySpan) -> None:
+        """Say what was written under a key."""
+        self._execute(
+            "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+            (self._scope, span.name, span.first, span.last),
+        )
 
     def project(self, place: Place, entry: Entry | None, vector: bytes | None) -> None:
         """Make the row of an entry what the entry is now."""
@@ -117,6 +137,22 @@ class Rows:
         """The chunk of a number, None when nothing was made from it or it was erased."""
         found = self._execute("SELECT text, time FROM sources WHERE scope = ? AND number = ?", (self._scope, number))
         return Chunk(text=found[0][0], time=found[0][1]) if found else None
+
+    def sources(self, *, first: int, last: int) -> dict[int, Chunk]:
+        """The chunks from one number to another, both included, that something was made from."""
+        found = self._execute(
+            "SELECT number, text, time FROM sources WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            (self._scope, first, last),
+        )
+        return {number: Chunk(text=text, time=time) for number, text, time in found}
+
+    def source_numbers(self) -> list[int]:
+        """The numbers of all of them."""
+        return [number for (number,) in self._execute("SELECT number FROM sources WHERE scope = ?", (self._scope,))]
+
+    def operation_count(self) -> int:
+        """Length of the log."""
+        return int(self._execute("SELECT COUNT(*) FROM operations WHERE scope = ?", (self._scope,))[0][0])
 
     def projection(self) -> dict[Place, tuple[str, bytes | None]]:
         """Text and vector of each live entry, the oldest id first."""
