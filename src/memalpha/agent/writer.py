@@ -36,6 +36,14 @@ class PromptStyle(StrEnum):
     """Instructions, memory and numbered chunk as messages, with tools, for any chat model."""
 
 
+_NANO_MARK = "<|write|>"
+
+
+def style_of(chat_template: str) -> PromptStyle:
+    """How a model wants to be asked, by its template."""
+    return PromptStyle.NANO if _NANO_MARK in chat_template else PromptStyle.CHAT
+
+
 REPLY_TOKENS = {PromptStyle.NANO: 96, PromptStyle.CHAT: 2_048}
 """Where a reply is cut if nothing else is said: a chat model spends more on a call, and writes texts of its own."""
 

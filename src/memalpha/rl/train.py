@@ -20,7 +20,7 @@ from memalpha.agent.reader import Reader
 from memalpha.agent.tokens import TokenCounter
 from memalpha.agent.view import ViewConfig
 from memalpha.agent.vllm_model import VllmModel, open_vllm
-from memalpha.agent.writer import PromptStyle, Writer, WriterConfig
+from memalpha.agent.writer import PromptStyle, Writer, WriterConfig, style_of
 from memalpha.data.files import load_episodes
 from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
@@ -116,7 +116,8 @@ def make_writer(model: LocalModel, config: TrainConfig, step: int = 0, sampler: 
     Raises `ConfigError` for a model without a chat template, and for a layout that is not the model's.
     """
     section = config.writer
-    nano = "<|write|>" in model.chat_template
+    style = style_of(model.chat_template)
+    nano = style is PromptStyle.NANO
     if nano and section.layout is not LayoutName.MEMALPHA:
         raise ConfigError(
             f'writer.layout is "{section.layout}", but {model.name} was made for "{LayoutName.MEMALPHA}"; use that '
@@ -125,7 +126,7 @@ def make_writer(model: LocalModel, config: TrainConfig, step: int = 0, sampler: 
     return Writer(
         sampler or model,
         WriterConfig(
-            style=PromptStyle.NANO if nano else PromptStyle.CHAT,
+            style=style,
             view=ViewConfig(newest=section.newest, related=section.related, overlap=section.overlap),
             sampling=Sampling(max_tokens=config.rollout.max_new_tokens),
             budget=section.budgets[step % len(section.budgets)] if section.budgets else None,

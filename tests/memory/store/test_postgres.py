@@ -66,8 +66,8 @@ def test_nothing_of_an_erased_text_is_left_in_the_files_of_the_server(store: Sto
     ana = store.scope("acme", "ana")
     for number in range(80):
         ana.insert(SEMANTIC, f"{number} is of no consequence", SAID)
-    with ana.read([Chunk(text=f"User: {secret}")]) as (bank, first):
-        bank.insert(SEMANTIC, secret, Provenance(chunk=first))
+    with ana.read([Chunk(text=f"User: {secret}")]) as draft:
+        draft.bank.insert(SEMANTIC, secret, Provenance(chunk=draft.first_source))
     ana.update(SEMANTIC, 81, f"no longer {secret}", SAID)
     server.run("CHECKPOINT")
     assert traces(server.folder)

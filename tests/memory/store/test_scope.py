@@ -279,8 +279,10 @@ def test_a_difference_names_what_changed(ana: Scope) -> None:
 def read(scope: Scope, *texts: str, keep: int) -> None:
     """Chunks of one line each, of which one becomes an entry."""
     chunks = [Chunk(text=text, time="2026-05-01") for text in texts]
-    with scope.read(chunks) as (bank, first):
-        bank.insert(SEMANTIC, chunks[keep].text, Provenance(chunk=first + keep, lines=(1,), origin=Origin.TOOL))
+    with scope.read(chunks) as draft:
+        provenance = Provenance(chunk=draft.first_source + keep, lines=(1,), origin=Origin.TOOL)
+        draft.bank.insert(SEMANTIC, chunks[keep].text, provenance)
+    assert [change.operation.after for change in draft.changes] == [chunks[keep].text]
 
 
 def test_a_chunk_that_something_was_made_from_is_kept_with_it(ana: Scope, open_store: OpenStore) -> None:

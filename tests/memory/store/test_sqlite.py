@@ -163,8 +163,8 @@ def crowded(store: Store, secret: str) -> None:
     for number in range(120):
         (ana, bo)[number % 2].insert(SEMANTIC, f"{number} is of no consequence " * (1 + number % 7), SAID)
         if number == 50:
-            with ana.read([Chunk(text=f"User: {secret}")]) as (bank, first):
-                bank.insert(EPISODIC, secret, Provenance(chunk=first))
+            with ana.read([Chunk(text=f"User: {secret}")]) as draft:
+                draft.bank.insert(EPISODIC, secret, Provenance(chunk=draft.first_source))
             ana.update(CORE, None, "a core", SAID)
     ana.update(EPISODIC, 27, f"no longer {secret}", SAID)
     ana.update(EPISODIC, 27, "nothing", SAID)

@@ -13,13 +13,19 @@ from typing import Any
 
 from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import Address, Census, Change, Head, Receipt, from_microseconds, to_microseconds
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
 
+LETTER_PREFIX = "inbox "
 _OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin"
+
+
+def letter_key(ticket: int) -> str:
+    """The key that a letter of the inbox is written under."""
+    return f"{LETTER_PREFIX}{ticket}"
 
 
 class Rows:
@@ -66,6 +72,14 @@ class Rows:
         """First and last number of what was written under a key; None while it is not in use."""
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
         return (found[0][0], found[0][1]) if found else None
+
+    def also(self, key: str, other: str) -> None:
+        """Let another key, if it is free, stand for what was written under a key."""
+        span = self.key(key)
+        if span is not None and self.key(other) is None:
+            self._execute(
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)", (self._scope, other, *span)
+            )
 
     def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
         """Add to the log, and move the head."""
@@ -127,9 +141,18 @@ class Rows:
         self._execute(f"DELETE FROM entries WHERE {where}", values)
         if place is None:
             self._execute("DELETE FROM keys WHERE scope = ?", values)
-            self._execute(
-                'DELETE FROM inbox WHERE tenant = ? AND "user" = ?', (self._address.tenant, self._address.user)
+            letters = self._execute(
+                'DELETE FROM inbox WHERE tenant = ? AND "user" = ? RETURNING ticket',
+                (self._address.tenant, self._address.user),
             )
+            if letters and self._scope is None:
+                self._move(self.head)
+            first = self.head.next_number
+            for (ticket,) in letters:  # whoever reads one of them meanwhile finds it written, and writes nothing
+                self._execute(
+                    "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                    (self._scope, letter_key(ticket), first, first - 1),
+                )
         self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
         kind, entry_id = place if place is not None else (None, None)
         number = self._execute(
@@ -207,6 +230,19 @@ class Catalogue:
         """Every memory that was ever written to."""
         found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
         return [Address(tenant=tenant, user=user) for tenant, user in found]
+
+    def census(self, tenant: str, after: str, limit: int) -> list[Census]:
+        """The memories of a tenant, in the order of the users' names, from behind a name on."""
+        found = self._execute(
+            'SELECT "user", (SELECT COUNT(*) FROM entries WHERE entries.scope = scopes.scope), '
+            "(SELECT COUNT(*) FROM operations WHERE operations.scope = scopes.scope), learned FROM scopes "
+            'WHERE tenant = ? AND "user" > ? ORDER BY "user" LIMIT ?',
+            (tenant, after, limit),
+        )
+        return [
+            Census(user=user, entries=entries, operations=operations, learned=from_microseconds(learned))
+            for user, entries, operations, learned in found
+        ]
 
     def setting(self, name: str) -> str | None:
         """A fact about the store, None while nobody has said it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -12,13 +13,26 @@ from memalpha.errors import ConfigError, ConflictError, StoreError
 from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import nearest
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
+from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
-from memalpha.memory.store.memories import Memories, Terms
+from memalpha.memory.store.memories import Memories, Result, Terms
 from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
 """What a key must have written before: the undo of a number, or an action on a kind that left a text."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A memory that is being edited."""
+
+    bank: Bank
+    """Edit this one."""
+    first_source: int
+    """Number of the first chunk that is read."""
+    changes: tuple[Change, ...] = ()
+    """What was written, once it is."""
 
 
 class Scope:
@@ -38,6 +52,14 @@ class Scope:
     def bank(self) -> Bank:
         """The memory as it is now, as a bank of the caller's own: what is done to it is not written."""
         return self._memories.look(self.address, Bank.fork)
+
+    def look(self, see: Callable[[Bank], Result]) -> Result:
+        """What a function sees in the memory as it is now; the bank is not to be changed or kept."""
+        return self._memories.look(self.address, see)
+
+    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
+        """What `memalpha.memory.find.find` finds."""
+        return self.look(lambda bank: find(bank, query, k, where, explain=explain))
 
     def get(self, kind: MemoryKind, entry_id: int | None) -> Entry | None:
         """An entry as it is now, None when there is none."""
@@ -71,28 +93,35 @@ class Scope:
         Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
         key is in use: `written` tells beforehand.
         """
-        with self.read((), key=key, valid=valid) as (bank, _):
-            yield bank
+        with self.read((), key=key, valid=valid) as draft:
+            yield draft.bank
 
     @contextmanager
     def read(
         self, chunks: Sequence[Chunk], *, key: str | None = None, valid: datetime | None = None
-    ) -> Iterator[tuple[Bank, int]]:
-        """As `edit`, while chunks are read: a bank to edit and the number of the first chunk, for the provenance.
+    ) -> Iterator[Draft]:
+        """As `edit`, while chunks are read; the provenance names them from `Draft.first_source` on.
 
-        A chunk that an operation was made from is kept with it (`source`), the others are not.
+        A chunk that an operation was made from is kept with it (`source`), the others are not. Of one process one
+        edits a memory at a time, the others wait.
         """
+        with self._memories.turn(self.address):
+            yield from self._read(chunks, key, valid)
+
+    def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
+        draft = Draft(bank=bank, first_source=first)
         done = bank.operation_count
-        yield bank, first
+        yield draft
         made = bank.operations_since(done)
         sources = dict(enumerate(chunks, start=first))
 
         def repeat(live: Bank) -> None:
             live.replay(made, next_id=bank.next_id, next_number=bank.next_number)
 
-        changes = self._memories.write(self.address, repeat, Terms(key=key, valid=valid, base=base, sources=sources))
-        if tuple(change.operation for change in changes) != made:
+        terms = Terms(key=key, valid=valid, base=base, sources=sources)
+        draft.changes = self._memories.write(self.address, repeat, terms)
+        if tuple(change.operation for change in draft.changes) != made:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
 
     def source(self, number: int) -> Chunk | None:
@@ -159,9 +188,9 @@ class Scope:
         """Take back an operation, as `Bank.undo` does, for all the time for which it was said."""
         return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key), number)
 
-    def changes(self) -> tuple[Change, ...]:
-        """The log with its times, the oldest first."""
-        return tuple(self._memories.rows(self.address, lambda rows: rows.changes()))
+    def changes(self, *, first: int = 1, last: int | None = None) -> tuple[Change, ...]:
+        """The log with its times, the oldest first; or a part of it, by numbers, both included."""
+        return tuple(self._memories.rows(self.address, lambda rows: rows.changes(first=first, last=last)))
 
     def history(self, kind: MemoryKind, entry_id: int | None) -> tuple[Change, ...]:
         """All that was done to an entry, deleted ones too; empty for what never was."""

@@ -22,8 +22,10 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.store.changes import Address
+from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.database import Database
+from memalpha.memory.store.inbox import Inbox
+from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
 from memalpha.memory.store.scope import Scope
@@ -61,8 +63,14 @@ class Store:
         cached_banks: int = 256,
     ) -> None:
         """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
+        self.count_tokens = count_tokens
+        self.layout = layout
         self._database = database
         self._embedder = embedder
+        self.inbox = Inbox(database, clock)
+        """What was accepted to be read into memories."""
+        self.keys = ApiKeys(database, clock)
+        """Who is let in by a server."""
         self._memories = Memories(
             database,
             empty_bank=lambda: Bank(count_tokens=count_tokens, layout=layout),
@@ -97,6 +105,10 @@ class Store:
     def addresses(self) -> Sequence[Address]:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
+
+    def census(self, tenant: str, *, after: str = "", limit: int = 1000) -> Sequence[Census]:
+        """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
+        return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
 
     def check(self) -> tuple[str, ...]:
         """What is wrong with the store, a sentence each; empty when all is well."""
