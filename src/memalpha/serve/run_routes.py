@@ -140,7 +140,10 @@ def run_routes(folder: Path) -> APIRouter:
     @routes.get("/{name}/metrics")
     def metrics(name: str) -> dict[str, Any]:
         """Learning curves with their moving means, alarms and settings; of an evaluation the standings."""
-        return runs.metrics(name)
+        try:
+            return runs.metrics(name)
+        except CheckpointError as error:  # without the path, which is nothing to a client
+            raise CheckpointError(str(error).replace(f"{folder}/", "")) from error
 
     @routes.get("/{name}/traces")
     def traces(name: str) -> dict[str, Any]:

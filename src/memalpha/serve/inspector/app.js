@@ -56,6 +56,7 @@ async function open() {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   let found = null;
   try {
     found = match(location.hash);

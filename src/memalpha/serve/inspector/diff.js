@@ -53,5 +53,6 @@ export function change(before, after) {
   };
   if (before === null && after === null) return el("p", { class: "muted" }, "Nothing is left of its text.");
   const parts = before === null ? [["added", after]] : after === null ? [["removed", before]] : compare(before, after);
-  return el("div", { class: "change text", dir: "auto" }, parts.map(([fate, part]) => shown(fate, part)));
+  const whole = before === null || after === null;
+  return el("div", { class: `change text ${whole ? "whole" : ""}`, dir: "auto" }, parts.map(([fate, part]) => shown(fate, part)));
 }

@@ -11,19 +11,20 @@ export function operationList({ user, operations, level, again, signal }) {
   const undone = new Map(operations.filter((each) => each.undoes).map((each) => [each.undoes, each.number]));
   return el("ol", { class: "timeline", reversed: true }, operations.toSorted((a, b) => b.number - a.number).map((operation) =>
     el("li", { class: `card ${undone.has(operation.number) ? "undone" : ""}`, id: `operation-${operation.number}`, value: operation.number },
-      el(`h${level}`, {},
-        `Operation ${operation.number} `, badge(operation.action),
-        el("a", { href: userLink(user, `entry/${operation.id ?? operation.kind}`) }, entryName(operation.kind, operation.id)),
-        operation.undoes && badge(`takes back ${operation.undoes}`, "undo"),
-        undone.has(operation.number) && badge(`taken back by ${undone.get(operation.number)}`, "undo")),
+      el("div", { class: "top" },
+        el(`h${level}`, {},
+          `Operation ${operation.number} `, badge(operation.action),
+          el("a", { href: userLink(user, `entry/${operation.id ?? operation.kind}`) }, entryName(operation.kind, operation.id)),
+          operation.undoes && badge(`takes back ${operation.undoes}`, "undo"),
+          undone.has(operation.number) && badge(`taken back by ${undone.get(operation.number)}`, "undo")),
+        el("div", { class: "buttons" },
+          el("a", { href: `${userLink(user)}?as_of=${operation.number}` }, "Memory after it"),
+          el("button", { type: "button", on: { click: () => undo(user, operation, again) } }, `Undo ${operation.number}`))),
       change(operation.before, operation.after),
       el("p", { class: "about" },
         el("span", {}, "by ", words(operation.author)), badge(operation.origin),
         el("span", {}, "learned ", when(operation.learned)), el("span", {}, "true from ", when(operation.valid))),
-      source(user, operation, signal),
-      el("div", { class: "buttons" },
-        el("a", { href: `${userLink(user)}?as_of=${operation.number}` }, "Memory after it"),
-        el("button", { type: "button", on: { click: () => undo(user, operation, again) } }, `Undo ${operation.number}`)))));
+      source(user, operation, signal))));
 }
 
 // The chunk that an operation was made from; lines that stand in the entry are marked.

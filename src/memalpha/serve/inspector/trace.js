@@ -153,6 +153,7 @@ function strip(size, steps) {
     return svg("rect", { x: chunk * 10 + 1, y: 30 - tall, width: 8, height: tall });
   });
   const at = svg("svg", { class: "strip", viewBox: `0 0 ${size * 10} 30`, preserveAspectRatio: "none", "aria-hidden": "true" }, bars);
+  at.style.maxWidth = `${size * 1.25}rem`;
   return { at, mark: (chunk) => bars.forEach((each, place) => each.classList.toggle("here", place === chunk)) };
 }
 
