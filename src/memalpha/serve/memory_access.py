@@ -69,20 +69,24 @@ def allowed(right: Right) -> Callable[..., Caller]:
         server = server_of(request)
         found = identify(server, credentials.credentials if credentials else None)
         request.scope[CALLER] = found
-        if right not in found.rights:
-            raise RefusedError(
-                f"got a key that may not {right}, expected one that may; `memalpha keys create --rights {right}` makes "
-                "one",
-                status=403,
-                kind=ErrorKind.KEY,
-                code="not_allowed",
-            )
+        require(found, right)
         wait_seconds = server.buckets.take(found.key)
         if wait_seconds > 0:
             raise too_many(wait_seconds, server.limits.requests_a_second)
         return found
 
     return caller
+
+
+def require(caller: Caller, right: Right) -> None:
+    """Raise `RefusedError` with status 403 for a caller without a right."""
+    if right not in caller.rights:
+        raise RefusedError(
+            f"got a key that may not {right}, expected one that may; `memalpha keys create --rights {right}` makes one",
+            status=403,
+            kind=ErrorKind.KEY,
+            code="not_allowed",
+        )
 
 
 def identify(server: Server, secret: str | None) -> Caller:
@@ -128,9 +132,7 @@ ReadMemory = Annotated[Memory, Depends(_read)]
 WriteMemory = Annotated[Memory, Depends(_write)]
 
 
-def watcher(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
-) -> None:
+def watcher(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]) -> None:
     """Lets in whoever asks from this machine, and any key; raises `RefusedError` with status 401."""
     near = request.client is not None and _is_loopback(request.client.host)
     if not near or any(name in request.headers for name in _FORWARDED):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 
 from memalpha.errors import MemalphaError
 from memalpha.memory.store import Backlog
@@ -82,7 +81,9 @@ def memory_app(
         app.state.additions = CapacityLimiter(bounds.additions_at_once)
         server.worker.start()
         try:
-            async with upstream.opened() if upstream is not None else _nothing():
+            async with AsyncExitStack() as stack:
+                if upstream is not None:
+                    await stack.enter_async_context(upstream.opened())
                 yield
         finally:
             await asyncio.to_thread(server.worker.close, _GRACE_SECONDS)
@@ -107,11 +108,6 @@ def memory_app(
     if upstream is not None:
         app.include_router(proxy_router(upstream))
     return app
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
 
 
 def _add_watching(app: FastAPI) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from memalpha.records import Chunk
 from memalpha.serve.memory_access import ReadMemory, WriteMemory
 from memalpha.serve.memory_errors import missing
 from memalpha.serve.memory_replies import (
@@ -37,9 +36,8 @@ def list_operations(
     newest = memory.scope.last_number()
     until = min(first + limit - 1, newest if last is None else last)
     changes = memory.scope.changes(first=first, last=until)
-    sources: dict[int | None, Chunk | None] = {None: None}
-    for number in {change.operation.provenance.chunk for change in changes} - {None}:
-        sources[number] = memory.scope.source(number)
+    chunks = {change.operation.provenance.chunk for change in changes}
+    sources = {number: None if number is None else memory.scope.source(number) for number in chunks}
     return OperationsReply(
         operations=[OperationReply.of(change, sources[change.operation.provenance.chunk]) for change in changes],
         last=newest,

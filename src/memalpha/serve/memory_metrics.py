@@ -31,7 +31,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self.on_their_way = Gauge("memalpha_requests_on_their_way", "Requests not answered yet.", registry=self._registry)
+        self.on_their_way = Gauge(
+            "memalpha_requests_on_their_way", "Requests not answered yet.", registry=self._registry
+        )
         self._letters = Counter(
             "memalpha_inbox_tried", "Letters that the worker tried, by what became of them.", ("outcome",),
             registry=self._registry,

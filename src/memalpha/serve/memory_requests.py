@@ -127,13 +127,8 @@ class AddRequest(_Request):
         if self.messages is not None:
             messages = [message.plain() for message in self.messages]
         return Addition(
-            messages=list(messages), at=self.at or today(), infer=self.infer, kind=self.kind, origin=self.origin
+            messages=list(messages), at=self.at, infer=self.infer, kind=self.kind, origin=self.origin
         )
-
-
-def today() -> str:
-    """The date in UTC, which is what a memory writes beside what is said without a time."""
-    return datetime.now(UTC).date().isoformat()
 
 
 class SearchRequest(_Request):

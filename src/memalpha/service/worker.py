@@ -1,8 +1,8 @@
 """Reads what was accepted into memories, in a thread of its own: accepted is on the disk, and written exactly once.
 
-A letter of the inbox is written under its key and then settled. Killed between the two, the next worker finds the key in
-use and settles. Killed before, it reads the letter again. Several workers on one store do some work twice and write it
-once.
+A letter of the inbox is written under its key and then settled. Killed between the two, the next worker finds the key
+in use and settles. Killed before, it reads the letter again. Several workers on one store do some work twice and write
+it once.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Addition:
     """What `Memory.add` is asked for, as it can be kept."""
 
     messages: list[Mapping[str, Any]]
-    at: str
-    """When it was said, ISO 8601."""
+    at: str | None = None
+    """When it was said, ISO 8601; None is when it is added or posted."""
     infer: bool = True
     kind: MemoryKind = MemoryKind.SEMANTIC
     origin: Origin | None = None
@@ -56,14 +56,20 @@ class Addition:
 
     def post(self, memory: Memory, *, name: str | None = None) -> int | None:
         """Leave it in the inbox of a memory, for a worker; returns what `Inbox.accept` does."""
-        return memory.store.inbox.accept(memory.scope.address, json.dumps(asdict(self), sort_keys=True), name=name)
+        body = json.dumps(asdict(self), sort_keys=True)
+        return memory.store.inbox.accept(memory.scope.address, body, name=name)
 
     @classmethod
     def of(cls, letter: Letter) -> Addition:
         """What a letter holds."""
         data = json.loads(letter.body)
-        origin = None if data["origin"] is None else Origin(data["origin"])
-        return cls(**{**data, "kind": MemoryKind(data["kind"]), "origin": origin})
+        return cls(
+            messages=data["messages"],
+            at=data["at"] or letter.accepted.date().isoformat(),
+            infer=data["infer"],
+            kind=MemoryKind(data["kind"]),
+            origin=None if data["origin"] is None else Origin(data["origin"]),
+        )
 
 
 class Outcome(StrEnum):

@@ -124,6 +124,15 @@ class Scope:
         if tuple(change.operation for change in draft.changes) != made:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
 
+    def change(
+        self, edit: Callable[[Bank], object], *, key: str | None = None, valid: datetime | None = None
+    ) -> tuple[Change, ...]:
+        """What a quick edit did to the newest state, written all or nothing; nobody comes between.
+
+        The edit runs inside the transaction: what takes long belongs into `edit` or `read`.
+        """
+        return self._memories.write(self.address, edit, Terms(key=key, valid=valid))
+
     def source(self, number: int) -> Chunk | None:
         """The chunk that operations name in their provenance; None when nothing was made from it or it was erased."""
         return self._memories.rows(self.address, lambda rows: rows.source(number))
@@ -191,6 +200,10 @@ class Scope:
     def changes(self, *, first: int = 1, last: int | None = None) -> tuple[Change, ...]:
         """The log with its times, the oldest first; or a part of it, by numbers, both included."""
         return tuple(self._memories.rows(self.address, lambda rows: rows.changes(first=first, last=last)))
+
+    def last_number(self) -> int:
+        """The number of the newest operation, 0 before the first."""
+        return self._memories.rows(self.address, lambda rows: rows.head.next_number - 1)
 
     def history(self, kind: MemoryKind, entry_id: int | None) -> tuple[Change, ...]:
         """All that was done to an entry, deleted ones too; empty for what never was."""
