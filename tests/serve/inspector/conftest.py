@@ -1,4 +1,7 @@
-"""A real Chromium without a window, driven over the DevTools protocol through a pipe: no driver, no other library."""
+"""A real Chromium without a window, driven over the DevTools protocol through a pipe, and a real server to look into.
+
+No driver and no other library: the protocol is JSON with zero bytes between.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,32 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memalpha.agent.model import ScriptedModel
+from memalpha.agent.parsing import render_call
+from memalpha.agent.reader import ExtractiveReader
+from memalpha.agent.writer import Writer
+from memalpha.episode import Trace, run_episode
+from memalpha.memory.entry import MemoryKind, Origin
+from memalpha.memory.store import Right
+from memalpha.records import Chunk, Episode, Question, ToolCall
+from memalpha.rewards import RewardPreset, RewardWeights, RuleValidator, reward
+from memalpha.serve.launch import serving
+from memalpha.serve.memory_app import memory_app
+from memalpha.service.memory import Memory
+from memalpha.traces import keep_trace
+
 PATIENCE_SECONDS = 20
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ONTO_3_AND_4 = """
-import os, sys
-read, write = (os.dup(int(number)) for number in sys.argv[1:3])
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
 os.dup2(read, 3)
 os.dup2(write, 4)
 os.execvp(sys.argv[3], sys.argv[3:])
@@ -116,6 +134,13 @@ class Page:
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._browser.call(method, self._session, **params)
 
+    def reset(self) -> None:
+        """Forget what was seen, and be as wide and as bright as at first."""
+        self._browser.events.clear()
+        self.size(1280, 900)
+        self.prefer()
+        self.run("localStorage.clear(); delete document.documentElement.dataset.theme")
+
     def open(self, url: str) -> None:
         """Go there and wait for the view. The same address up to its "#" loads nothing anew."""
         self.call("Page.navigate", url=url)
@@ -145,10 +170,8 @@ class Page:
 
     def focused(self) -> str:
         """The name of what has the focus, as it is read out."""
-        node = self.run(
-            "document.activeElement.ariaLabel || document.activeElement.labels?.[0]?.innerText"
-            " || document.activeElement.innerText || document.activeElement.id"
-        )
+        named = "each.ariaLabel || each.labels?.[0]?.innerText || each.innerText || each.id"
+        node = self.run(f"((each) => each === document.body ? '' : {named})(document.activeElement)")
         return " ".join(str(node).split())
 
     def press(self, key: str, *, times: int = 1, shift: bool = False) -> None:
@@ -178,7 +201,7 @@ class Page:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def prefer(self, **features: str) -> None:
-        """Settings of the system, such as prefers_color_scheme="dark"."""
+        """Settings of the system, such as prefers_color_scheme="dark"; without any those of a new one."""
         told = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.call("Emulation.setEmulatedMedia", features=told)
 
@@ -225,19 +248,121 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 @pytest.fixture
-def new_page(chromium: Chromium) -> Iterator[Callable[[], Page]]:
-    """Makes tabs that know nothing of each other."""
-    pages: list[Page] = []
+def new_page(chromium: Chromium) -> Iterator[Page]:
+    """A tab that nobody has used."""
+    page = Page(chromium)
+    yield page
+    page.close()
 
-    def make() -> Page:
-        pages.append(Page(chromium))
-        return pages[-1]
 
-    yield make
-    for page in pages:
-        page.close()
+@pytest.fixture(scope="module")
+def tab(chromium: Chromium, served: Served) -> Iterator[Page]:
+    """A tab with the key that may write, for all tests of a module: opening one takes most of the time."""
+    page = Page(chromium)
+    page.open(f"{served.url}#key={served.writer_key}")
+    yield page
+    page.close()
 
 
 @pytest.fixture
-def page(new_page: Callable[[], Page]) -> Page:
-    return new_page()
+def page(tab: Page) -> Page:
+    tab.reset()
+    return tab
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A server with memories and runs, and keys of one tenant."""
+
+    url: str
+    """Of the page."""
+    memory: Memory
+    writer_key: str
+    reader_key: str
+
+    def view(self, view: str) -> str:
+        """The address of a view, such as "users/ana/memory"."""
+        return f"{self.url}#/{view}"
+
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+"""A text that would run if it became markup."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("inspected")
+    make_runs(folder / "runs")
+    quote = render_call(ToolCall(name="memory_insert", arguments={"memory_type": "semantic", "lines": [1]}))
+    with Memory(folder / "memory.db", user="ana", writer=Writer(ScriptedModel(lambda _: quote))) as memory:
+        fill(memory)
+        keys = memory.store.keys
+        _, writer_key = keys.create("default", "both", [Right.READ, Right.WRITE])
+        _, reader_key = keys.create("default", "looks", [Right.READ])
+        with serving(memory_app(memory, runs=folder / "runs")) as url:
+            yield Served(url=f"{url}/inspector/", memory=memory, writer_key=writer_key, reader_key=reader_key)
+
+
+def fill(memory: Memory) -> None:
+    """Twelve operations of ana: eight texts, one in other words twice, one deleted, and one core; others have one.
+
+    Writers quote the first line of what they read.
+    """
+    texts = [
+        "Ana moved to Lisbon.",
+        "Ana's dog is called Rex.",
+        "Ana drinks mint tea.",
+        HOSTILE,
+        "Invoice \u202egpj.exe\u202c from \u200bBob, 5\u00a0€.",
+        "اسم القطة هو مشمش",
+        "A very long word: " + "Donaudampfschiffahrt" * 12,
+    ]
+    for day, text in enumerate(texts, start=1):
+        memory.add(text, at=f"2026-05-{day:02d}T09:30", infer=False)
+    memory.add("The lease ends in June.", at="2026-05-09", infer=False, origin=Origin.DOCUMENT)
+    memory.update(2, "Ana's dog is called Max.")
+    memory.update(2, "Ana's dog is called Max, a whippet.")
+    memory.delete(3)
+    memory.update(MemoryKind.CORE, "Ana likes short answers.")
+    for user in ("ben", HOSTILE.replace("/", ""), "zoë & söhne?#%"):
+        memory.for_user(user).add("Likes tea.", at="2026-05-01", infer=False)
+    memory.for_user("gil").add("Gil plays chess.\nHello there.", at="2026-05-01")
+
+
+def make_runs(folder: Path) -> None:
+    """Two training runs, one of them with traces."""
+    for name, steps, slope in (("first", 40, 0.02), ("second", 30, 0.01)):
+        run = folder / name
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({"run": {"seed": steps, "steps": 40}}), encoding="utf-8")
+        rows: list[dict[str, float]] = [
+            {"step": step, "correctness": slope * step, "memory_share": 0.3, "write_rate": 0.9}
+            for step in range(1, steps + 1)
+        ]
+        rows[9]["validation_score"], rows[19]["validation_score"] = 0.25, 0.5
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    trace = traced()
+    earned = reward(trace, preset=RewardPreset.DEFAULT, validator=RuleValidator(), count_tokens=count_words)
+    keep_trace(folder / "first", "step-000010-best", trace, earned, RewardWeights())
+
+
+def traced() -> Trace:
+    """Three chunks: one stored, one that changes it, one with a refused call; one question of two is answered."""
+    chunks = ("Ann's dog is called Rex.\nHello there.", "Ann's dog is called Max now.", f"The weather: {HOSTILE}")
+    asked = (("What is Ann's dog called?", "Max", 1), ("Where is the lighthouse?", "Porto", 2))
+    episode = Episode(
+        id="dogs",
+        chunks=tuple(Chunk(text=text, time=f"2026-05-0{day}") for day, text in enumerate(chunks, start=1)),
+        questions=tuple(Question(text=text, answers=(gold,), evidence=(at,)) for text, gold, at in asked),
+    )
+    calls = (
+        ("memory_insert", {"memory_type": "semantic", "lines": [1]}),
+        ("memory_update", {"memory_type": "semantic", "memory_id": 1, "lines": [1]}),
+        ("memory_delete", {"memory_type": "semantic", "memory_id": 7}),
+    )
+    script = [render_call(ToolCall(name=name, arguments=arguments)) for name, arguments in calls]
+    return run_episode(Writer(ScriptedModel(script)), ExtractiveReader(), episode, count_tokens=count_words)
+
+
+def count_words(text: str) -> int:
+    return len(text.split())

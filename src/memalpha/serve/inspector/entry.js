@@ -11,14 +11,13 @@ export async function entryPage({ user, ref, signal }) {
   const single = !/^\d+$/.test(ref);
   const all = place("the entry");
   const load = async () => {
-    const [entry, { operations }] = await Promise.all([
-      get(path("users", user, "memories", ref), {}, signal).catch((error) => {
-        if (error.status === 404) return null; // deleted, or never there: its history says which
-        throw error;
-      }),
-      get(path("users", user, "memories", ref, "history"), {}, signal),
-    ]);
-    if (!entry && !operations.length) return empty("There never was such an entry, or it was erased with its history.");
+    const where = path("users", user, "memories", ref);
+    const { operations } = await get(`${where}/history`, {}, signal).catch((error) => {
+      if (error.status === 404) return { operations: [] };
+      throw error;
+    });
+    if (!operations.length) return empty("There never was such an entry, or it was erased with its history.");
+    const entry = operations.at(-1).after === null ? null : await get(where, {}, signal);
     const again = async (number) => {
       await all.show(load);
       focus(number);

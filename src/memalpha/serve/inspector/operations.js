@@ -63,8 +63,10 @@ function undo(user, operation, again) {
     verb: "Undo it",
     act: async () => {
       const made = await post(path("users", user, "operations", operation.number, "undo"), { key });
-      await again(made.number);
-      tell(`Operation ${operation.number} is taken back by operation ${made.number}.`);
+      return async () => {
+        await again(made.number);
+        tell(`Operation ${operation.number} is taken back by operation ${made.number}.`);
+      };
     },
   });
 }

@@ -111,7 +111,8 @@ export function tabs(label, links, open) {
     el("li", {}, el("a", { href, "aria-current": name === open ? "page" : null }, title)))));
 }
 
-// Ask before something is done. `act` does it; what it says when it fails stays in the dialog.
+// Ask before something is done. `act` does it; what it says when it fails stays in the dialog. It gives what is to be
+// done once the dialog is gone, since nothing behind it can take the focus.
 export function ask({ title, body, verb, act }) {
   const opener = document.activeElement;
   const problem = el("div", { role: "alert" });
@@ -128,8 +129,9 @@ export function ask({ title, body, verb, act }) {
   yes.addEventListener("click", async () => {
     yes.disabled = true;
     try {
-      await act();
+      const after = await act();
       dialog.close();
+      after();
     } catch (error) {
       problem.replaceChildren(el("p", { class: "wrong" }, words(error.message)));
       yes.disabled = false;

@@ -80,7 +80,7 @@ export async function comparison({ query, signal }) {
   const runs = await Promise.all(names.map((name) => get(`${path("runs", name)}/metrics`, {}, signal)));
   const head = heading("Comparison", [["Runs", "#/runs"]]);
   if (!runs.length) return [head, failed(new Error("got no run to compare, expected at least one; choose some in the list"))];
-  return [head, curves(runs), differences(runs)];
+  return [head, el("section", { "aria-labelledby": "curves" }, el("h2", { id: "curves" }, "Learning curves"), curves(runs)), differences(runs)];
 }
 
 function alarms(raised) {
