@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from memalpha.errors import StoreError
 from memalpha.memory.store import ApiKey, Right
+from memalpha.serve.launch import is_loopback
 from memalpha.serve.memory_errors import invalid
 from memalpha.serve.memory_limits import Buckets, Limits, too_many
 from memalpha.serve.memory_metrics import Metrics
@@ -134,13 +134,6 @@ WriteMemory = Annotated[Memory, Depends(_write)]
 
 def watcher(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]) -> None:
     """Lets in whoever asks from this machine, and any key; raises `RefusedError` with status 401."""
-    near = request.client is not None and _is_loopback(request.client.host)
+    near = request.client is not None and is_loopback(request.client.host)
     if not near or any(name in request.headers for name in _FORWARDED):
         identify(server_of(request), credentials.credentials if credentials else None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -126,9 +126,7 @@ class AddRequest(_Request):
         messages: list[dict[str, Any]] = [{"role": "user", "content": self.text}]
         if self.messages is not None:
             messages = [message.plain() for message in self.messages]
-        return Addition(
-            messages=list(messages), at=self.at, infer=self.infer, kind=self.kind, origin=self.origin
-        )
+        return Addition(messages=list(messages), at=self.at, infer=self.infer, kind=self.kind, origin=self.origin)
 
 
 class SearchRequest(_Request):

@@ -106,6 +106,11 @@ class Store:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
 
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return self._database.name
+
     def census(self, tenant: str, *, after: str = "", limit: int = 1000) -> Sequence[Census]:
         """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
