@@ -63,10 +63,18 @@ class Rows:
     def changes_of(self, place: Place) -> list[Change]:
         """What the log says of one entry."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND kind = ? AND entry_id = ? ORDER BY number",
-            (self._scope, place[0].value, place[1]),
+            # Asked for at once, SQLite would look through the whole log, which is in the order of the numbers already.
+            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number IN "
+            "(SELECT number FROM operations WHERE scope = ? AND kind = ? AND entry_id = ?) ORDER BY number",
+            (self._scope, self._scope, place[0].value, place[1]),
         )
         return [_change(row) for row in found]
+
+    def ids(self, kind: MemoryKind, *, after: int, last: int, limit: int) -> list[int]:
+        """The next ids of a kind behind one, in order, that operations up to a number name."""
+        asked = "SELECT DISTINCT entry_id FROM operations WHERE scope = ? AND kind = ? AND entry_id > ? AND number <= ?"
+        found = self._execute(f"{asked} ORDER BY entry_id LIMIT ?", (self._scope, kind.value, after, last, limit))
+        return [entry_id for (entry_id,) in found]
 
     def key(self, key: str) -> tuple[int, int] | None:
         """First and last number of what was written under a key; None while it is not in use."""
