@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def keep_all(prompt: Prompt) -> str:
 class ServedMemories:
     """A server of memories on loopback, in front of one file."""
 
-    def __init__(self, url: str, memory: Memory) -> None:
+    def __init__(self, app: Any, url: str, memory: Memory) -> None:
+        self.app = app
         self.url = url
         self.memory = memory
         self.clients: list[httpx.Client] = []
@@ -138,24 +140,31 @@ class ServedMemories:
         return self.clients[-1]
 
 
-@pytest.fixture
-def serve_memories(tmp_path: Path) -> Callable[..., AbstractContextManager[ServedMemories]]:
-    """Serves a new file of memories, with a writer that keeps lines with the word "keep" or replies what is given."""
+@pytest.fixture(scope="session")
+def start_memories() -> Callable[..., AbstractContextManager[ServedMemories]]:
+    """Serves the memories of a folder, with a writer that keeps lines with the word "keep" or replies what is given."""
 
     @contextmanager
-    def start(reply: Callable[[Prompt], str] = keep_all, **options: Any) -> Iterator[ServedMemories]:
-        with (
-            Memory(tmp_path / "memory.db", user="server", writer=ScriptedModel(reply)) as memory,
-            serving(memory_app(memory, **options)) as url,
-        ):
-            made = ServedMemories(url, memory)
-            try:
-                yield made
-            finally:
-                for client in made.clients:
-                    client.close()
+    def start(folder: Path, reply: Callable[[Prompt], str] = keep_all, **options: Any) -> Iterator[ServedMemories]:
+        with Memory(folder / "memory.db", user="server", writer=ScriptedModel(reply)) as memory:
+            app = memory_app(memory, **options)
+            with serving(app) as url:
+                made = ServedMemories(app, url, memory)
+                try:
+                    yield made
+                finally:
+                    for client in made.clients:
+                        client.close()
 
     return start
+
+
+@pytest.fixture
+def serve_memories(
+    tmp_path: Path, start_memories: Callable[..., AbstractContextManager[ServedMemories]]
+) -> Callable[..., AbstractContextManager[ServedMemories]]:
+    """The same in a new folder."""
+    return partial(start_memories, tmp_path)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
 
 from memalpha.errors import MemalphaError
 from memalpha.memory.store import Backlog, Right
@@ -139,7 +138,14 @@ def _add_watching(app: FastAPI) -> None:
             waiting=None if backlog is None else backlog.waiting,
         )
 
-    @app.get("/metrics", tags=["watching"], dependencies=[Depends(watcher)], response_class=PlainTextResponse)
+    @app.get(
+        "/metrics",
+        tags=["watching"],
+        dependencies=[Depends(watcher)],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+        openapi_extra={"security": [{}]},  # or none, on this machine
+    )
     def metrics(request: Request) -> Response:
         """For Prometheus; needs a key, but from this machine."""
         return Response(server_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -103,17 +103,17 @@ def _sentence(errors: Sequence[Mapping[str, Any]]) -> RefusedError:
         case "missing" if field is None:
             return RefusedError("got no body, expected one JSON object, sent as application/json", code="invalid")
         case "missing":
-            return invalid(f"{field!r} is missing; /docs says what is expected there", field)
+            message = f"{field!r} is missing; /docs says what is expected there"
         case "extra_forbidden":
-            return invalid(f"got the unknown field {field!r}; leave it out, /docs names those that are known", field)
+            message = f"got the unknown field {field!r}; leave it out, /docs names those that are known"
         case "value_error":
-            return invalid(str(error["ctx"]["error"]), field)
-    where = f" at {field!r}" if field else ""
-    return invalid(f"got {_shown(error['input'])}{where}: {_expected(error['msg'])}", field)
-
-
-def _expected(said: str) -> str:
-    return said[0].lower() + said[1:] if said else "expected something else"
+            message = str(error["ctx"]["error"])
+        case _ if field is None:
+            message = f"got {_shown(error['input'])}, expected one JSON object with names and texts in UTF-8"
+        case _:
+            said = error["msg"]
+            message = f"got {_shown(error['input'])} at {field!r}: {said[0].lower()}{said[1:]}"
+    return invalid(message, field)
 
 
 def _shown(value: object) -> str:

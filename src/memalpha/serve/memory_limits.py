@@ -17,6 +17,7 @@ from memalpha.serve.openai_errors import ErrorKind, RefusedError
 FREE = ("/health", "/ready", "/metrics")
 """Paths that whoever watches the server must reach when it is busiest."""
 _KNOWN_KEYS = 10_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class Buckets:
             now = self._clock()
             left, at = self._left.pop(key, (self._room, now))
             left = min(self._room, left + (now - at) * self._rate)
-            taken = left >= 1
+            taken = left >= 1 - _ROUNDING
             self._left[key] = (left - taken, now)
             if len(self._left) > _KNOWN_KEYS:  # the one that asked the longest ago has a full bucket by now
                 self._left.popitem(last=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memalpha.errors import ConfigError
 from memalpha.service.memory import Memory
 
 _INSTRUCTIONS = ("system", "developer")
@@ -43,6 +44,8 @@ def _text(message: Any) -> str:
     content = _field(message, "content")
     if content is None or isinstance(content, str):
         return content or ""
+    if not isinstance(content, Sequence):
+        raise ConfigError(f"got a content of type {type(content).__name__} in a message, expected a text or its parts")
     return "\n".join(text for part in content if isinstance(text := _field(part, "text"), str))
 
 
