@@ -25,7 +25,7 @@ from memalpha.agent.parsing import render_call
 from memalpha.agent.reader import ExtractiveReader
 from memalpha.agent.writer import Writer
 from memalpha.episode import Trace, run_episode
-from memalpha.memory.entry import MemoryKind, Origin
+from memalpha.memory.entry import MemoryKind, Origin, Provenance
 from memalpha.memory.store import Right
 from memalpha.records import Chunk, Episode, Question, ToolCall
 from memalpha.rewards import RewardPreset, RewardWeights, RuleValidator, reward
@@ -326,6 +326,9 @@ def fill(memory: Memory) -> None:
     memory.update(MemoryKind.CORE, "Ana likes short answers.")
     for user in ("ben", HOSTILE.replace("/", ""), "zoë & söhne?#%"):
         memory.for_user(user).add("Likes tea.", at="2026-05-01", infer=False)
+    with memory.for_user("many").scope.edit() as bank:
+        for number in range(1, 2501):
+            bank.insert(MemoryKind.SEMANTIC, f"Note number {number}.", Provenance())
     memory.for_user("gil").add("Gil plays chess.\nHello there.", at="2026-05-01")
 
 

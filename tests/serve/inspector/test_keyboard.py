@@ -244,6 +244,36 @@ def test_a_key_in_the_fragment_is_taken_at_once(new_page: Any, served: Any) -> N
     assert served.reader_key not in new_page.run("location.href")
 
 
+def test_a_large_memory_comes_in_pages(page: Any, served: Any) -> None:
+    page.open(served.view("users/many/memory"))
+    assert page.run(ROWS) == [f"semantic {number}" for number in range(1, 101)]
+    page.tab_to("Next", most=140)
+    page.press("Enter")
+    page.until(f"({ROWS})[0] === 'semantic 101'")
+    page.tab_to("Behind entry", most=140)
+    page.press("Home")
+    page.run("document.activeElement.select()")
+    page.write("2450")
+    page.press("Enter")
+    page.until(f"({ROWS}).length === 50 && ({ROWS})[0] === 'semantic 2451'")
+    assert page.run("document.querySelector('nav[aria-label=\"Pages of entries\"] button:nth-child(2)').disabled")
+    page.tab_to("As of", most=140)
+    page.press("Home")
+    page.press("ArrowRight", times=3)
+    page.until(f"({ROWS}).length === 3")
+    page.open(served.view("users/many/timeline"))
+    numbers = "[...document.querySelectorAll('.timeline > li')].map((each) => each.value)"
+    assert page.run(numbers) == list(range(2500, 2475, -1))
+    page.tab_to("Last", most=140)
+    page.press("Enter")
+    page.until(f"({numbers})[0] === 25")
+    assert page.run(numbers) == list(range(25, 0, -1))
+    page.run("[...document.querySelectorAll('.pager button')].find((each) => each.innerText === 'Previous').click()")
+    page.until(f"({numbers})[0] === 50")
+    assert page.run("document.querySelectorAll('*').length") < 2000
+    assert page.problems() == []
+
+
 @pytest.mark.parametrize("view", ["users/nobody/memory", "users/nobody/timeline", "users/ana/entry/999"])
 def test_nothing_there_is_said(page: Any, served: Any, view: str) -> None:
     page.open(served.view(view))

@@ -214,7 +214,7 @@ def test_a_hostile_text_is_only_a_text(visit: Callable[[str], None], page: Any) 
 def test_a_hostile_name_is_only_a_name(visit: Callable[[str], None], page: Any) -> None:
     visit("users")
     names = page.run("[...document.querySelectorAll('tbody th')].map((each) => each.innerText)")
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         visit(f"users/{quote(name, safe='')}/memory")
         assert page.text("h1") == name
