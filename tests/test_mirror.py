@@ -16,6 +16,7 @@ WITHOUT = {
     "memory/store/database.py": "a protocol; what it promises is asked of each database by tests/memory/store",
     "memory/store/memories.py": "one transaction after another, asked for by tests/memory/store/test_scope.py",
     "memory/store/rows.py": "statements, run on each database by tests/memory/store/test_scope.py",
+    "serve/memory_replies.py": "records, filled and read by tests/serve/test_memory_routes.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",
 }
 """Modules that need no test file of their own, and why."""

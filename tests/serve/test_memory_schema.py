@@ -14,7 +14,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from memalpha.serve.memory_limits import Limits
 
-
 CONFIG = SchemathesisConfig.from_dict(
     {"generation": {"allow-extra-parameters": False, "with-security-parameters": False}}
 )
