@@ -366,3 +366,27 @@ class BankAgainstDicts(RuleBasedStateMachine):
 
 BankAgainstDicts.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestBankAgainstDicts = BankAgainstDicts.TestCase
+
+
+def test_what_is_replayed_is_counted_when_somebody_asks() -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text.split())
+
+    first = Bank(count_tokens=lambda text: len(text.split()))
+    for number in range(100):
+        first.insert(SEMANTIC, f"word {number}", FIRST)
+    first.delete(SEMANTIC, 7, FIRST)
+    second = Bank(count_tokens=count)
+    second.replay(first.log, next_id=first.next_id, next_number=first.next_number)
+    assert second.search(SEMANTIC, "42", 3) == first.search(SEMANTIC, "42", 3)
+    assert second.insert(SEMANTIC, "one more word", FIRST).id == 101
+    assert counted == ["one more word"]
+    twin = second.fork()
+    second.update(SEMANTIC, 1, "another text here", FIRST)
+    second.delete(SEMANTIC, 2, FIRST)
+    assert second.tokens() == 97 * 2 + 3 + 3
+    assert twin.tokens() == 99 * 2 + 3
+    assert second.tokens() == second.tokens(SEMANTIC) == 200

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from memalpha.memory.bank import Bank, Entry, MemoryKind
+from memalpha.memory.find import FUNCTION_WORDS
 from memalpha.memory.search import tokenize
 from memalpha.records import Chunk
 
@@ -22,12 +23,7 @@ _PROPOSED = 5
 """Hits of each store that are looked at for one related entry."""
 
 _WORD = re.compile(r"\w+")
-_FUNCTION_WORDS = frozenset(
-    "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do "
-    "does did not no any more now it its this that these those there here i me my we our you your he him his she her "
-    "they them their who whom whose what which when where why how so than then too very can could will would shall "
-    "should may might must s t user assistant instead note wrong say says said".split()
-)
+_FUNCTION_WORDS = FUNCTION_WORDS | frozenset("user assistant instead note wrong say says said".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

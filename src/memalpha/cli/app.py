@@ -11,6 +11,7 @@ import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
 from memalpha.cli.memory_server import keys_app, serve
+from memalpha.cli.reindex import reindex
 from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
 from memalpha.errors import ConfigError, MemalphaError
@@ -188,6 +189,7 @@ def show(
     show_episode(model, asked, budget=budget, threads=threads)
 
 
+app.command(epilog="Example: **memalpha reindex memory.db --embedder minilm**")(reindex)
 app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/paper-0 --out compared**")(report)
 app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"

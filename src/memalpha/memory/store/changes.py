@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from memalpha.errors import StoreError
 from memalpha.memory.entry import MemoryKind, Operation
+from memalpha.memory.find import read_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 500
@@ -136,10 +137,4 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def valid_time(operation: Operation, given: datetime | None, learned: datetime) -> datetime:
     """From when on an operation is true; a chunk's time without a zone is in UTC."""
-    if given is not None:
-        return given
-    try:
-        time = datetime.fromisoformat(operation.provenance.time or "")
-    except ValueError:
-        return learned
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return given or read_time(operation.provenance.time) or learned

@@ -1,19 +1,19 @@
 """The statements of a store, once for every database.
 
-`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. `Catalogue`
-knows what belongs to the store as a whole. Neither begins or ends a transaction. Parameters are written `?`.
+`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. It begins
+and ends no transaction. Parameters are written `?`. What belongs to the store as a whole is in `catalogue.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Census, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -137,6 +137,22 @@ class Rows:
             for kind, entry_id, text, vector in found
         }
 
+    def times(self, *, first: int) -> list[tuple[Place, int | None, int]]:
+        """Place, what it undoes, and microseconds of the valid time of each operation from a number on."""
+        found = self._execute(
+            "SELECT kind, entry_id, undoes, valid FROM operations WHERE scope = ? AND number >= ? ORDER BY number",
+            (self._scope, first),
+        )
+        return [((MemoryKind(kind), entry_id), undoes, valid) for kind, entry_id, undoes, valid in found]
+
+    def vectors(self, places: Iterable[Place] | None = None) -> list[tuple[int, bytes | None]]:
+        """Id and vector of some places, None where there is no entry; of all entries when none are named."""
+        if places is None:
+            return self._execute("SELECT entry_id, vector FROM entries WHERE scope = ?", (self._scope,))
+        statement = "SELECT vector FROM entries WHERE scope = ? AND kind = ? AND entry_id = ?"
+        found = [(place[1], self._execute(statement, (self._scope, place[0].value, place[1]))) for place in places]
+        return [(entry_id, rows[0][0] if rows else None) for entry_id, rows in found]
+
     def erase(self, place: Place | None, erased: datetime) -> Receipt:
         """Take an entry, or everything, out of every table; the ids and numbers that it had are not used again."""
         where = "scope = ?"
@@ -225,58 +241,6 @@ class Rows:
                 (*values, self._scope),
             )
         self.head = head
-
-
-class Catalogue:
-    """What belongs to no single memory, inside one transaction."""
-
-    def __init__(self, execute: Execute) -> None:
-        """Of the database that `execute` runs in."""
-        self._execute = execute
-
-    def addresses(self) -> list[Address]:
-        """Every memory that was ever written to."""
-        found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
-        return [Address(tenant=tenant, user=user) for tenant, user in found]
-
-    def census(self, tenant: str, after: str, limit: int) -> list[Census]:
-        """The memories of a tenant, in the order of the users' names, from behind a name on."""
-        found = self._execute(
-            'SELECT "user", (SELECT COUNT(*) FROM entries WHERE entries.scope = scopes.scope), '
-            "(SELECT COUNT(*) FROM operations WHERE operations.scope = scopes.scope), learned FROM scopes "
-            'WHERE tenant = ? AND "user" > ? ORDER BY "user" LIMIT ?',
-            (tenant, after, limit),
-        )
-        return [
-            Census(user=user, entries=entries, operations=operations, learned=from_microseconds(learned))
-            for user, entries, operations, learned in found
-        ]
-
-    def setting(self, name: str) -> str | None:
-        """A fact about the store, None while nobody has said it."""
-        found = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
-        return found[0][0] if found else None
-
-    def set(self, name: str, value: str | None) -> None:
-        """Say a fact about the store, or that there is none."""
-        self._execute("DELETE FROM settings WHERE name = ?", (name,))
-        if value is not None:
-            self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
-
-    def unscrubbed(self) -> bool:
-        """Whether an erasure is still to be completed."""
-        return bool(self._execute("SELECT 1 FROM receipts WHERE scrubbed IS NULL LIMIT 1", ()))
-
-    def last_receipt(self) -> int:
-        """The number of the newest receipt, 0 while there is none."""
-        return int(self._execute("SELECT COALESCE(MAX(receipt), 0) FROM receipts", ())[0][0])
-
-    def mark_scrubbed(self, last_receipt: int, time: datetime) -> None:
-        """Say that the erasures up to a receipt are complete."""
-        self._execute(
-            "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
-            (to_microseconds(time), last_receipt),
-        )
 
 
 def _row(change: Change) -> tuple[Any, ...]:

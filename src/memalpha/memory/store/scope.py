@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
+from itertools import islice
 
 from memalpha.errors import ConfigError, ConflictError, StoreError
 from memalpha.memory.bank import Bank
-from memalpha.memory.embedding import nearest
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
 from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
+from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
 from memalpha.memory.store.past import differences, known
 from memalpha.records import Chunk
@@ -58,10 +58,6 @@ class Scope:
         """What a function sees in the memory as it is now; the bank is not to be changed or kept."""
         return self._memories.look(self.address, see)
 
-    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
-        """What `memalpha.memory.find.find` finds."""
-        return self.look(lambda bank: find(bank, query, k, where, explain=explain))
-
     def get(self, kind: MemoryKind, entry_id: int | None) -> Entry | None:
         """An entry as it is now, None when there is none."""
         return self._memories.look(self.address, lambda bank: _find(bank, kind, entry_id))
@@ -74,18 +70,33 @@ class Scope:
         """What `Bank.search` finds."""
         return self._memories.look(self.address, lambda bank: bank.search(kind, query, k))
 
+    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
+        """The k entries of all lists that answer a query best (`memalpha.memory.find.find`).
+
+        Vectors have their share in a store with an embedder; `where` asks for `Change.valid`.
+        """
+        wanted, noise = self._memories.query(query), self._memories.noise
+
+        def see(bank: Bank, margin: Margin) -> list[Found]:
+            near = None
+            if wanted is not None and margin.vectors is not None:
+                cosines = margin.vectors.near(wanted[0], noise)
+                near = ((each, (cosine - noise) / (1 - noise)) for each, cosine in cosines)
+            return find(bank, query, k, where, near=near, valid=margin.valid, explain=explain)
+
+        return self._memories.search(self.address, see)
+
     def nearest(self, kind: MemoryKind, query: str, k: int) -> list[Entry]:
-        """The k entries of a kind whose vectors are nearest to that of a query; raises `StoreError` without vectors."""
-        wanted = self._memories.vector(query)
-        if wanted is None:
-            raise StoreError("got a search by vectors in a store without an embedder; open it with one and reindex")
-        projection = self._memories.rows(self.address, lambda rows: rows.projection())
-        stored = [(place[1], vector) for place, (_, vector) in projection.items() if vector and place[0] is kind]
-        halves = np.frombuffer(b"".join([wanted, *(vector for _, vector in stored)]), dtype=np.float16)
-        vectors = halves.astype(np.float32).reshape(len(stored) + 1, -1)
-        (best,) = nearest(vectors[1:], vectors[:1], k)
-        found = [self.get(kind, stored[row][0] or None) for row in best]
-        return [entry for entry in found if entry is not None]  # others may have deleted one since
+        """The k entries of a list whose vectors are nearest to that of a query; raises `StoreError` without vectors."""
+        wanted = self._memories.query(query)
+
+        def see(bank: Bank, margin: Margin) -> list[Entry]:
+            if wanted is None or margin.vectors is None:
+                raise StoreError("got a search by vectors in a store without an embedder; open it with one and reindex")
+            hits = (bank.find(kind, entry_id) for entry_id, _ in margin.vectors.near(wanted[0], -math.inf))
+            return list(islice((entry for entry in hits if entry is not None), max(k, 0)))
+
+        return self._memories.search(self.address, see)
 
     @contextmanager
     def edit(self, *, key: str | None = None, valid: datetime | None = None) -> Iterator[Bank]:

@@ -22,15 +22,17 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.store.catalogue import Catalogue
 from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.inbox import Inbox
 from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.memory.store.scope import Scope
 
-_EMBEDDER = "embedder"
+LAYOUT, EMBEDDER = "layout", "embedder"
+"""What a store remembers of how it was made."""
 
 
 def now() -> datetime:
@@ -62,7 +64,7 @@ class Store:
         clock: Callable[[], datetime] = now,
         cached_banks: int = 256,
     ) -> None:
-        """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
+        """Complete what an interrupted erasure left; raises `StoreError` for vectors or a layout of another kind."""
         self.count_tokens = count_tokens
         self.layout = layout
         self._database = database
@@ -79,7 +81,7 @@ class Store:
             cached_banks=cached_banks,
         )
         try:
-            database.write(lambda execute: self._settle_embedder(execute, reindex))
+            database.write(lambda execute: self._settle(execute, reindex))
             if database.read(lambda execute: Catalogue(execute).unscrubbed()):
                 self._memories.scrub()
         except BaseException:
@@ -122,27 +124,37 @@ class Store:
             problems += [f"{address}: {problem}" for problem in self._memories.rows(address, self._check)]
         return tuple(problems)
 
-    def _settle_embedder(self, execute: Execute, reindex: bool) -> None:
+    def _settle(self, execute: Execute, reindex: bool) -> None:
+        """Record the layout and the embedder, or refuse others than those that are recorded."""
         catalogue = Catalogue(execute)
+        layout = catalogue.setting(LAYOUT)
+        if layout not in (None, self.layout.name):
+            raise StoreError(
+                f"{self._database.name} was written with the layout {layout!r}, got {self.layout.name!r}; open it with "
+                "that layout, or write what it holds into a new store"
+            )
+        if layout is None:
+            catalogue.set(LAYOUT, self.layout.name)
+        self._settle_embedder(catalogue, execute, reindex)
+
+    def _settle_embedder(self, catalogue: Catalogue, execute: Execute, reindex: bool) -> None:
         given = None
         if self._embedder is not None:
             given = json.dumps({"name": self._embedder.name, "dimensions": self._embedder.dimensions})
-        recorded = catalogue.setting(_EMBEDDER)
+        recorded = catalogue.setting(EMBEDDER)
         if given == recorded and not reindex:
             return
         addresses = catalogue.addresses()
         if addresses and not reindex:
             raise StoreError(
                 f"{self._database.name} was written with the embedder {recorded or 'none'}, got {given or 'none'}; "
-                "open it with that one, or with reindex, which makes every vector anew"
+                "open it with that one, or run `memalpha reindex`, which makes every vector anew"
             )
         for address in addresses:
             rows = Rows(execute, address)
             live = entries_after(change.operation for change in rows.changes())
-            for place in rows.projection().keys() | live.keys():
-                entry = live.get(place)
-                rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
-        catalogue.set(_EMBEDDER, given)
+            self._memories.project(rows, {place: live.get(place) for place in rows.projection().keys() | live.keys()})
+        catalogue.set(EMBEDDER, given)
 
     def _check(self, rows: Rows) -> list[str]:
         operations = [change.operation for change in rows.changes()]
