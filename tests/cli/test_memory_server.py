@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 import memalpha
 from memalpha.cli.app import app
 from memalpha.errors import MemalphaError
+from memalpha.memory.embedding import HashedEmbedder
+from memalpha.service import Memory
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(memalpha.__file__).resolve().parents[1]), "NO_PROXY": "127.0.0.1"}
 MEMALPHA = [sys.executable, "-m", "memalpha"]
@@ -86,6 +88,14 @@ def test_a_server_without_keys_says_how_to_make_one(tmp_path: Path, monkeypatch:
     assert "nobody has a key yet; run: memalpha keys create --store" in err
 
 
+def test_keys_need_no_embedder(tmp_path: Path) -> None:
+    store = tmp_path / "memory.db"
+    with Memory(store, user="ana", embedder=HashedEmbedder()) as memory:
+        memory.add("Ana lives in Oslo", infer=False)
+    keys("create", "--tenant", "acme", store=store)
+    assert keys("list", store=store).startswith("1\tacme")
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     store = tmp_path / "memory.db"
     first = keys("create", "--tenant", "acme", "--label", "the chat", store=store)
@@ -107,6 +117,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
         (["serve", "--upstream", "nowhere"], "got the upstream 'nowhere', expected an address"),
         (["serve", "--upstream", "http://x/v1", "--upstream-key-env", "NO_SUCH"], "NO_SUCH is empty"),
         (["serve", "--runs", "absent"], "got --runs absent, which is no folder"),
+        (["serve", "--embedder", "absent"], "got the embedder 'absent'"),
         (["serve", "--writer", "absent"], "no model could be loaded from absent"),
         (["keys", "list", "--store", "absent.db"], "absent.db, which is not there"),
         (["keys", "revoke", "7"], "got the key number 7, which there is not"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,7 @@ from memalpha.cli.listening import read_key, wait_for_signal
 from memalpha.errors import ConfigError
 
 if TYPE_CHECKING:
-    from memalpha.memory.store import Store
+    from memalpha.memory.store import ApiKeys
 
 _URL = ("postgresql://", "postgres://")
 
@@ -34,7 +36,8 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
         str, typer.Option(help="What decides what is kept: nano, a model folder, or http://host/v1#model.")
     ] = "nano",
     embedder: Annotated[
-        Path | None, typer.Option(help="Folder of a sentence encoder; a store keeps to the one it was made with.")
+        str | None,
+        typer.Option(help="What the store was made with: hashed, minilm, or the folder of a sentence encoder."),
     ] = None,
     upstream: Annotated[
         str | None, typer.Option(help="A chat server, such as http://host/v1, that gets a memory at /v1.")
@@ -54,11 +57,12 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
     Each request is a line of JSON on the standard error, without texts, names and keys.
     """
     need("serve", "fastapi", "uvicorn", "prometheus_client")
+    from memalpha.agent.embedders import open_embedder
     from memalpha.serve.launch import is_loopback, serving
     from memalpha.serve.memory_app import memory_app
     from memalpha.serve.memory_limits import Limits
     from memalpha.serve.memory_proxy import Upstream
-    from memalpha.service.memory import Memory
+    from memalpha.service.memory import Memory, open_store
     from memalpha.service.pen import Pen
 
     if not keys and not is_loopback(host):
@@ -68,7 +72,7 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
     asked = None if upstream is None else Upstream(upstream, key=read_key(upstream_key_env))
     limits = Limits(body_bytes=body_bytes, requests_a_second=rate, requests_at_once=at_once)
     pen = Pen(writer)
-    with _opened(store, embedder) as opened:
+    with open_store(store, None if embedder is None else open_embedder(embedder)) as opened:
         _ = pen.writer  # a model that cannot be loaded is told now, not to the first who sends something
         memory = Memory(opened, user="server", writer=pen)
         _log_lines()
@@ -100,8 +104,8 @@ def create_key(
     wrong = next((name for name in names if name not in tuple(Right)), None)
     if wrong is not None or not names:
         raise ConfigError(f"got --rights {rights}, expected read, write or read,write")
-    with _opened(store) as opened:
-        key, secret = opened.keys.create(tenant, label, [Right(name) for name in names])
+    with _keys_of(store, new=True) as found:
+        key, secret = found.create(tenant, label, [Right(name) for name in names])
     typer.echo(f"key {key.number} of {tenant}, to {' and '.join(names)}; it is not shown again:", err=True)
     typer.echo(secret)
 
@@ -112,8 +116,8 @@ def list_keys(
     tenant: Annotated[str | None, typer.Option(help="Of this tenant only.")] = None,
 ) -> None:
     """List the keys with their numbers; revoked ones too."""
-    with _opened(store, new=False) as opened:
-        found = opened.keys.listed(tenant)
+    with _keys_of(store) as keys:
+        found = keys.listed(tenant)
     for key in found:
         state = "live" if key.revoked is None else f"revoked {key.revoked:%Y-%m-%d}"
         typer.echo(
@@ -129,22 +133,25 @@ def revoke_key(
     store: Where = "memory.db",
 ) -> None:
     """Refuse a key from now on, also on a server that is running."""
-    with _opened(store, new=False) as opened:
-        key = opened.keys.revoke(number)
+    with _keys_of(store) as keys:
+        key = keys.revoke(number)
     typer.echo(f"key {key.number} of {key.tenant} is refused from now on")
 
 
-def _opened(where: str, embedder: Path | None = None, *, new: bool = True) -> Store:
-    from memalpha.service.memory import open_store
+@contextmanager
+def _keys_of(where: str, *, new: bool = False) -> Iterator[ApiKeys]:
+    """The keys of a store; the embedder that its memories need is not loaded for them."""
+    from memalpha.memory.store import ApiKeys
+    from memalpha.memory.store.store import now
+    from memalpha.service.memory import open_database
 
     if not new and not where.startswith(_URL) and not Path(where).exists():
         raise ConfigError(f"got --store {where}, which is not there; name the store that is served")
-    if embedder is None:
-        return open_store(where)
-    need("train", "torch", "transformers", "safetensors")
-    from memalpha.agent.encoder import load_embedder
-
-    return open_store(where, load_embedder(embedder))
+    database = open_database(where)
+    try:
+        yield ApiKeys(database, now)
+    finally:
+        database.close()
 
 
 def _log_lines() -> None:

@@ -8,14 +8,8 @@ from fastapi import APIRouter, Query
 
 from memalpha.serve.memory_access import ReadMemory, WriteMemory
 from memalpha.serve.memory_errors import missing
-from memalpha.serve.memory_replies import (
-    DiffReply,
-    ErasureReply,
-    OperationReply,
-    OperationsReply,
-    ReceiptReply,
-    ReceiptsReply,
-)
+from memalpha.serve.memory_log_replies import DiffReply, ErasureReply, ReceiptReply, ReceiptsReply
+from memalpha.serve.memory_replies import OperationReply, OperationsReply
 from memalpha.serve.memory_requests import MOST, EraseRequest, Number, UndoRequest
 from memalpha.serve.memory_routes import ref_of
 

@@ -1,26 +1,25 @@
 """The statements of a store, once for every database.
 
-`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. It begins
-and ends no transaction. Parameters are written `?`. What belongs to the store as a whole is in `catalogue.py`.
+`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. `Catalogue`
+knows what belongs to the store as a whole. Neither begins or ends a transaction. Parameters are written `?`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
+from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import Address, Census, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
 
 LETTER_PREFIX = "inbox "
-_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin"
 
 
 def letter_key(ticket: int) -> str:
@@ -55,20 +54,20 @@ class Rows:
     def changes(self, *, first: int = 1, last: int | None = None) -> list[Change]:
         """The log, from one number to another, both included."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
             (self._scope, first, self.head.next_number if last is None else last),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
     def changes_of(self, place: Place) -> list[Change]:
         """What the log says of one entry."""
         found = self._execute(
             # Asked for at once, SQLite would look through the whole log, which is in the order of the numbers already.
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number IN "
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND number IN "
             "(SELECT number FROM operations WHERE scope = ? AND kind = ? AND entry_id = ?) ORDER BY number",
             (self._scope, self._scope, place[0].value, place[1]),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
     def ids(self, kind: MemoryKind, *, after: int, last: int, limit: int) -> list[int]:
         """The next ids of a kind behind one, in order, that operations up to a number name."""
@@ -95,8 +94,8 @@ class Rows:
         self._move(head)
         for change in changes:
             self._execute(
-                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._scope, *_row(change)),
+                f"INSERT INTO operations (scope, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._scope, *to_row(change)),
             )
         if key is not None:
             self._execute(
@@ -243,41 +242,53 @@ class Rows:
         self.head = head
 
 
-def _row(change: Change) -> tuple[Any, ...]:
-    operation, provenance = change.operation, change.operation.provenance
-    return (
-        operation.number,
-        operation.action.value,
-        operation.kind.value,
-        CORE_ID if operation.entry_id is None else operation.entry_id,
-        operation.before,
-        operation.after,
-        operation.undoes,
-        provenance.chunk,
-        json.dumps(provenance.lines),
-        provenance.time,
-        provenance.author,
-        to_microseconds(change.learned),
-        to_microseconds(change.valid),
-        provenance.origin.value,
-    )
+class Catalogue:
+    """What belongs to no single memory, inside one transaction."""
 
+    def __init__(self, execute: Execute) -> None:
+        """Of the database that `execute` runs in."""
+        self._execute = execute
 
-def _change(row: tuple[Any, ...]) -> Change:
-    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin = row
-    return Change(
-        operation=Operation(
-            number=number,
-            action=Action(action),
-            kind=MemoryKind(kind),
-            entry_id=None if entry_id == CORE_ID else entry_id,
-            before=before,
-            after=after,
-            provenance=Provenance(
-                chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author, origin=Origin(origin)
-            ),
-            undoes=undoes,
-        ),
-        learned=from_microseconds(learned),
-        valid=from_microseconds(valid),
-    )
+    def addresses(self) -> list[Address]:
+        """Every memory that was ever written to."""
+        found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
+        return [Address(tenant=tenant, user=user) for tenant, user in found]
+
+    def census(self, tenant: str, after: str, limit: int) -> list[Census]:
+        """The memories of a tenant, in the order of the users' names, from behind a name on."""
+        found = self._execute(
+            'SELECT "user", (SELECT COUNT(*) FROM entries WHERE entries.scope = scopes.scope), '
+            "(SELECT COUNT(*) FROM operations WHERE operations.scope = scopes.scope), learned FROM scopes "
+            'WHERE tenant = ? AND "user" > ? ORDER BY "user" LIMIT ?',
+            (tenant, after, limit),
+        )
+        return [
+            Census(user=user, entries=entries, operations=operations, learned=from_microseconds(learned))
+            for user, entries, operations, learned in found
+        ]
+
+    def setting(self, name: str) -> str | None:
+        """A fact about the store, None while nobody has said it."""
+        found = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
+        return found[0][0] if found else None
+
+    def set(self, name: str, value: str | None) -> None:
+        """Say a fact about the store, or that there is none."""
+        self._execute("DELETE FROM settings WHERE name = ?", (name,))
+        if value is not None:
+            self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
+
+    def unscrubbed(self) -> bool:
+        """Whether an erasure is still to be completed."""
+        return bool(self._execute("SELECT 1 FROM receipts WHERE scrubbed IS NULL LIMIT 1", ()))
+
+    def last_receipt(self) -> int:
+        """The number of the newest receipt, 0 while there is none."""
+        return int(self._execute("SELECT COALESCE(MAX(receipt), 0) FROM receipts", ())[0][0])
+
+    def mark_scrubbed(self, last_receipt: int, time: datetime) -> None:
+        """Say that the erasures up to a receipt are complete."""
+        self._execute(
+            "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
+            (to_microseconds(time), last_receipt),
+        )
