@@ -18,6 +18,7 @@ WITHOUT = {
     "memory/shelf.py": "a part of the bank, held to plain dicts by tests/memory/test_bank.py",
     "memory/store/database.py": "a protocol; what it promises is asked of each database by tests/memory/store",
     "memory/store/memories.py": "one transaction after another, asked for by tests/memory/store/test_scope.py",
+    "memory/store/catalogue.py": "statements, run on each database by tests/memory/store/test_store.py",
     "memory/store/rows.py": "statements, run on each database by tests/memory/store/test_scope.py",
     "memory/store/columns.py": "rows to changes and back, asked for by tests/memory/store/test_scope.py",
     "serve/memory_replies.py": "records, filled and read by tests/serve/test_memory_routes.py",
