@@ -23,13 +23,11 @@ from memalpha.records import Chunk, ToolStatus
 from memalpha.service.conversation import Messages, Said, portions, read_messages
 from memalpha.service.pen import Pen
 from memalpha.service.records import Added, Ref, Refusal
-from memalpha.service.snapshot import Snapshot, context, get, get_all
+from memalpha.service.snapshot import Snapshot, context, get, get_all, proposed
 
 _ATTEMPTS = 5
 """How often messages are read again when others wrote to the memory meanwhile."""
 _CALLER = Provenance(author="caller")
-_CONTEXT_ENTRIES = 50
-"""Entries that are looked at for a context; it is full before that, or there are no more."""
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -154,7 +152,7 @@ class Memory:
 
         What tools and documents say stands apart and says so.
         """
-        found = self.search(query, limit=_CONTEXT_ENTRIES)
+        found = proposed(lambda limit: self.search(query, limit=limit))
         return self.scope.look(lambda bank: context(bank, found, max_tokens))
 
     def get(self, ref: Ref) -> Entry | None:
