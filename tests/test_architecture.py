@@ -16,7 +16,7 @@ FLOORS = (
     {"agent"},
     {"data", "episode"},
     {"rewards", "service"},
-    {"credit"},
+    {"credit", "traces"},
     {"rl", "evaluation"},
     {"serve"},
     {"cli"},

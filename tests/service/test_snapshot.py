@@ -50,6 +50,13 @@ def test_a_context_has_the_core_what_was_found_and_what_strangers_wrote_apart() 
     assert Snapshot(Bank(count_tokens=words)).context("anything") == ""
 
 
+def test_the_newest_fill_what_is_left_of_a_context() -> None:
+    made = bank()
+    lines = context(made, find(made, "Porto", 9), 100).splitlines()
+    assert lines[2:] == ["- Ana lives in Porto.", "- [2026-05-01] Ana went to Lisbon."]  # not what a document says
+    assert context(made, (), 9) == "Ana, a baker.\n\n- [2026-05-01] Ana went to Lisbon."
+
+
 def test_a_context_fits() -> None:
     made = bank()
     found = find(made, "Where does Ana live in Porto?", 9)

@@ -71,6 +71,8 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
 
     if not keys and not is_loopback(host):
         raise ConfigError(f"got --no-keys with --host {host}, where others can reach it; make a key, or use loopback")
+    if runs is not None and not runs.is_dir():
+        raise ConfigError(f"got --runs {runs}, which is no folder; name the folder that holds the runs")
     asked = None if upstream is None else Upstream(upstream, key=read_key(upstream_key_env))
     limits = Limits(body_bytes=body_bytes, requests_a_second=rate, requests_at_once=at_once)
     pen = Pen(writer)
@@ -81,6 +83,7 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
         app = memory_app(memory, keys=keys, limits=limits, upstream=asked, runs=runs, trust=trust)
         with serving(app, host=host, port=port, configures_logs=False) as url:
             typer.echo(f"{opened.name} is served at {url}; stop with Ctrl-C")
+            typer.echo(f"look into it at {url}/inspector/")
             if keys and not opened.keys.listed():
                 typer.echo(f"nobody has a key yet; run: memalpha keys create --store {store} --tenant NAME", err=True)
             wait_for_signal()

@@ -19,16 +19,18 @@ from starlette.applications import Starlette
 
 from memalpha.errors import MemalphaError
 from memalpha.memory.entry import Origin
-from memalpha.memory.store import Backlog
+from memalpha.memory.store import Backlog, Right
 from memalpha.serve import memory_log_routes, memory_routes
 from memalpha.serve.body_limit import BodyLimit
-from memalpha.serve.memory_access import Server, server_of, watcher
+from memalpha.serve.inspector import inspector_routes
+from memalpha.serve.memory_access import Server, allowed, server_of, watcher
 from memalpha.serve.memory_errors import shape_errors
 from memalpha.serve.memory_limits import Buckets, ConcurrencyLimit, Limits
 from memalpha.serve.memory_logs import RequestLog
 from memalpha.serve.memory_metrics import Metrics
 from memalpha.serve.memory_proxy import Upstream, proxy_router
 from memalpha.serve.memory_replies import ErrorReply, HealthReply, ReadyReply
+from memalpha.serve.run_routes import run_routes
 from memalpha.service.memory import Memory
 from memalpha.service.worker import Worker
 
@@ -113,6 +115,9 @@ def memory_app(
     _add_watching(app)
     app.include_router(memory_routes.router)
     app.include_router(memory_log_routes.router)
+    app.include_router(inspector_routes())
+    if runs is not None:
+        app.include_router(run_routes(runs), dependencies=[Depends(allowed(Right.READ))])
     if upstream is not None:
         app.include_router(proxy_router(upstream))
     if agents is not None:

@@ -148,7 +148,7 @@ class Memory:
         return self.scope.find(query, limit, Where(kinds=tuple(kinds), since=since, until=until), explain=explain)
 
     def context(self, query: str, *, max_tokens: int = 800) -> str:
-        """Text for a prompt: the core and what is found for a query, as far as it fits; empty for an empty memory.
+        """Text for a prompt: the core, what is found for a query, and the newest of the rest, as far as it fits.
 
         What tools and documents say stands apart and says so.
         """

@@ -88,7 +88,7 @@ def proposed(search: Callable[[int], list[Found]]) -> list[Found]:
 
 
 def context(bank: Bank, found: Sequence[Found], max_tokens: int) -> str:
-    """The core and what was found, as far as it fits; what tools and documents say stands apart at the end.
+    """The core, what was found and the newest of the rest, as far as it fits; tools and documents stand apart below.
 
     Others have a share of the tokens, and beyond it what the conversation leaves: however many there are, they push
     nothing of it out. Each stands on one line, so that none can pass for a part of its own.
@@ -119,6 +119,9 @@ def context(bank: Bank, found: Sequence[Found], max_tokens: int) -> str:
         put(others, line) if within else waiting.append(line)
     for line in waiting:
         put(others, line)
+    for entry in bank.newest(_PROPOSED):
+        if entry.provenance.origin.trusted and all(entry.id != each.entry.id for each in found):
+            put(said, f"- {entry.rendered}")
     return _joined(core, said, others)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,11 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
 from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
-from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
+from memalpha.memory.store.archive import Piece, archive
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Receipt, zoned
 from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
+from memalpha.memory.store.past import differences, known
 from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
@@ -230,6 +232,16 @@ class Scope:
         bank.replay(operations, next_id=first_free, next_number=1 + (operations[-1].number if operations else 0))
         return bank
 
+    def known(
+        self, number: int, kinds: Sequence[MemoryKind] = (), *, after: int = CORE_ID, limit: int
+    ) -> tuple[Entry, ...]:
+        """A page of the memory as it was known after an operation: the next entries behind an id, by id.
+
+        Single texts come first, behind any id. Without `kinds` all kinds of lists and texts are meant.
+        """
+        wanted = kinds or [block.kind for block in self._memories.empty_bank().layout.blocks]
+        return self._memories.rows(self.address, lambda rows: known(rows, wanted, number, after=after, limit=limit))
+
     def true_at(self, time: datetime, *, known: int | datetime | None = None) -> tuple[Entry, ...]:
         """What was true at a time, as far as is known now, or was known after an operation or at another time.
 
@@ -245,19 +257,7 @@ class Scope:
 
     def diff(self, first: int, last: int) -> tuple[Difference, ...]:
         """What differs between the memory after one operation and after another, in the order of the ids."""
-        changes = self.changes()
-        before, after = (
-            entries_after(change.operation for change in changes if _reached(change, number))
-            for number in (first, last)
-        )
-        differences = []
-        for place in sorted({*before, *after}, key=lambda place: place[::-1]):
-            old, new = before.get(place), after.get(place)
-            texts = old.text if old else None, new.text if new else None
-            if texts[0] != texts[1]:
-                kind, entry_id = place
-                differences.append(Difference(kind=kind, entry_id=entry_id or None, before=texts[0], after=texts[1]))
-        return tuple(differences)
+        return self._memories.rows(self.address, lambda rows: differences(rows, first, last))
 
     def erase(self, kind: MemoryKind, entry_id: int | None) -> Erasure:
         """Take an entry with its history out of the store and out of the files of its database, for good.
@@ -271,6 +271,20 @@ class Scope:
     def erase_all(self) -> Erasure:
         """Take the whole memory out, as `erase` does with an entry."""
         return self._memories.erase(self.address, None)
+
+    def archive(self, write: Callable[[str], object]) -> int:
+        """Write all of the memory, its past too, as lines (`archive.read_archive`); returns how many operations."""
+        layout = self._memories.empty_bank().layout.name
+        return self._memories.rows(self.address, lambda rows: archive(rows, self.address, layout, write))
+
+    def restore(self, head: Head, pieces: Iterable[Piece]) -> None:
+        """Take over what `archive` wrote, as it was, into a memory that was never written to.
+
+        Raises:
+            ConflictError: This memory has been written to.
+            ArchiveError: An operation does not follow from those before it, or a line is none.
+        """
+        self._memories.restore(self.address, head, pieces)
 
     def receipts(self) -> tuple[Receipt, ...]:
         """What was erased, the oldest first."""
