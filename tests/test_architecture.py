@@ -27,7 +27,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 THIRD_PARTY = {
     "numpy": ("memory", "data", "rewards", "rl", "evaluation"),
     "apsw": ("memory/store/sqlite.py",),
-    "httpx": ("agent/endpoint.py",),
+    "httpx": ("agent/endpoint.py", "serve/memory_proxy.py"),
     "tokenizers": ("agent/tokens.py", "rl"),
     "torch": (
         "rl",
@@ -55,6 +55,8 @@ THIRD_PARTY = {
     "fastapi": ("serve",),
     "starlette": ("serve",),
     "uvicorn": ("serve",),
+    "anyio": ("serve",),
+    "prometheus_client": ("serve",),
     "pydantic": ("serve",),
     "pydantic_core": ("serve",),
     "datasets": ("data/hub.py",),

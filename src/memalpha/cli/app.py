@@ -11,6 +11,7 @@ import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
 from memalpha.cli.memory_commands import add_memory_commands
+from memalpha.cli.memory_server import keys_app, serve
 from memalpha.cli.reindex import reindex
 from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
@@ -29,6 +30,7 @@ data_app = typer.Typer(
     help="Build training sets from public data, and look for what they give away of tests.", no_args_is_help=True
 )
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 
 
 class Engine(StrEnum):
@@ -194,6 +196,10 @@ app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/pa
 app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
 )(push)
+app.command(
+    epilog="Examples: **memalpha serve --store memory.db --port 8080**, "
+    "**memalpha serve --upstream http://127.0.0.1:8000/v1**"
+)(serve)
 
 
 @app.command(

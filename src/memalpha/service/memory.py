@@ -257,7 +257,11 @@ def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
         StoreError, OutputError: It cannot be opened.
         MissingExtraError: A PostgreSQL server needs psycopg.
     """
-    database: Database
+    return Store(open_database(where), count_tokens=nano_counter(), embedder=embedder)
+
+
+def open_database(where: str | Path) -> Database:
+    """The database at a path or an address; raises as `open_store` does."""
     if isinstance(where, str) and where.startswith(_POSTGRES):
         try:
             from memalpha.memory.store.postgres import PostgresDatabase
@@ -266,10 +270,8 @@ def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
                 f"a store in PostgreSQL needs {error.name}, which is not installed; run pip install "
                 "'memalpha[postgres]'"
             ) from error
-        database = PostgresDatabase(where)
-    else:
-        database = SQLiteDatabase(Path(where))
-    return Store(database, count_tokens=nano_counter(), embedder=embedder)
+        return PostgresDatabase(where)
+    return SQLiteDatabase(Path(where))
 
 
 def _keep(bank: Bank, kind: MemoryKind, said: Sequence[Said], time: str) -> tuple[Refusal, ...]:

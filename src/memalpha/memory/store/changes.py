@@ -84,6 +84,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """How much a store holds of one user."""
+
+    user: str
+    entries: int
+    operations: int
+    learned: datetime
+    """When the last change was learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """That something was erased, without a word of it."""
 
@@ -131,8 +142,12 @@ def zoned(time: datetime) -> datetime:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970; raises `StoreError` for a time without a zone."""
-    return (zoned(time) - _EPOCH) // timedelta(microseconds=1)
+    """Microseconds since 1970; raises `StoreError` for a time without a zone, or before year 1 or after 9999 in UTC."""
+    try:
+        zoned(time).astimezone(UTC)
+    except OverflowError as error:
+        raise StoreError(f"got {time.isoformat()}, expected a time that is in the years 1 to 9999 in UTC") from error
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(microseconds: int) -> datetime:

@@ -30,6 +30,7 @@ _TABLES = ("scopes", "operations", "entries", "keys", "receipts", "sources", "in
 _WITH_NAMES = ("scopes", "receipts", "inbox")
 _OF_THE_STORE = ("api_keys",)
 _DIALECT = (
+    (" AUTOINCREMENT", ""),
     ("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
     ("INTEGER", "BIGINT"),
     ("BLOB", "BYTEA"),

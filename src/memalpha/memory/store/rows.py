@@ -7,17 +7,34 @@ knows what belongs to the store as a whole. Neither begins or ends a transaction
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Change, Head, KeySpan, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import (
+    Address,
+    Census,
+    Change,
+    Head,
+    KeySpan,
+    Receipt,
+    from_microseconds,
+    to_microseconds,
+)
 from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
+
+LETTER_PREFIX = "inbox "
+
+
+def letter_key(ticket: int) -> str:
+    """The key that a letter of the inbox is written under."""
+    return f"{LETTER_PREFIX}{ticket}"
 
 
 class Rows:
@@ -70,6 +87,12 @@ class Rows:
         found = self._execute("SELECT name, first, last FROM keys WHERE scope = ?", (self._scope,))
         spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]
         return sorted(spans, key=lambda span: (span.first, span.last, span.name))
+
+    def also(self, key: str, other: str) -> None:
+        """Let another key, if it is free, stand for what was written under a key."""
+        span = self.key(key)
+        if span is not None and self.key(other) is None:
+            self.add_key(replace(span, name=other))
 
     def append(self, changes: Iterable[Change], head: Head, key: str | None = None) -> None:
         """Add to the log, and move the head."""
@@ -167,9 +190,18 @@ class Rows:
         self._execute(f"DELETE FROM entries WHERE {where}", values)
         if place is None:
             self._execute("DELETE FROM keys WHERE scope = ?", values)
-            self._execute(
-                'DELETE FROM inbox WHERE tenant = ? AND "user" = ?', (self._address.tenant, self._address.user)
+            letters = self._execute(
+                'DELETE FROM inbox WHERE tenant = ? AND "user" = ? RETURNING ticket',
+                (self._address.tenant, self._address.user),
             )
+            if letters and self._scope is None:
+                self._move(self.head)
+            first = self.head.next_number
+            for (ticket,) in letters:  # whoever reads one of them meanwhile finds it written, and writes nothing
+                self._execute(
+                    "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                    (self._scope, letter_key(ticket), first, first - 1),
+                )
         self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
         kind, entry_id = place if place is not None else (None, None)
         number = self._execute(
@@ -247,6 +279,19 @@ class Catalogue:
         """Every memory that was ever written to."""
         found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
         return [Address(tenant=tenant, user=user) for tenant, user in found]
+
+    def census(self, tenant: str, after: str, limit: int) -> list[Census]:
+        """The memories of a tenant, in the order of the users' names, from behind a name on."""
+        found = self._execute(
+            'SELECT "user", (SELECT COUNT(*) FROM entries WHERE entries.scope = scopes.scope), '
+            "(SELECT COUNT(*) FROM operations WHERE operations.scope = scopes.scope), learned FROM scopes "
+            'WHERE tenant = ? AND "user" > ? ORDER BY "user" LIMIT ?',
+            (tenant, after, limit),
+        )
+        return [
+            Census(user=user, entries=entries, operations=operations, learned=from_microseconds(learned))
+            for user, entries, operations, learned in found
+        ]
 
     def setting(self, name: str) -> str | None:
         """A fact about the store, None while nobody has said it."""

@@ -209,9 +209,13 @@ class Scope:
         """Take back an operation, as `Bank.undo` does, for all the time for which it was said."""
         return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key), number)
 
-    def changes(self) -> tuple[Change, ...]:
-        """The log with its times, the oldest first."""
-        return tuple(self._memories.rows(self.address, lambda rows: rows.changes()))
+    def changes(self, *, first: int = 1, last: int | None = None) -> tuple[Change, ...]:
+        """The log with its times, the oldest first; or a part of it, by numbers, both included."""
+        return tuple(self._memories.rows(self.address, lambda rows: rows.changes(first=first, last=last)))
+
+    def last_number(self) -> int:
+        """The number of the newest operation, 0 before the first."""
+        return self._memories.rows(self.address, lambda rows: rows.head.next_number - 1)
 
     def history(self, kind: MemoryKind, entry_id: int | None) -> tuple[Change, ...]:
         """All that was done to an entry, deleted ones too; empty for what never was."""

@@ -22,9 +22,11 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.store.changes import Address
+from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
+from memalpha.memory.store.inbox import Inbox
+from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Catalogue, Execute, Rows
 from memalpha.memory.store.scope import Scope
@@ -67,6 +69,10 @@ class Store:
         self.layout = layout
         self._database = database
         self._embedder = embedder
+        self.inbox = Inbox(database, clock)
+        """What was accepted to be read into memories."""
+        self.keys = ApiKeys(database, clock)
+        """Who is let in by a server."""
         self._memories = Memories(
             database,
             empty_bank=lambda: Bank(count_tokens=count_tokens, layout=layout),
@@ -101,6 +107,15 @@ class Store:
     def addresses(self) -> Sequence[Address]:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
+
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return self._database.name
+
+    def census(self, tenant: str, *, after: str = "", limit: int = 1000) -> Sequence[Census]:
+        """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
+        return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
 
     def check(self) -> tuple[Finding, ...]:
         """What is wrong with the store as a database; empty when all is well."""
