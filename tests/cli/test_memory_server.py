@@ -80,6 +80,9 @@ def test_a_server_without_keys_says_how_to_make_one(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with started("--store", str(tmp_path / "memory.db")) as (child, url):
         assert httpx.get(f"{url}/ready").status_code == 200
+        assert child.stdout is not None
+        assert child.stdout.readline() == f"look into it at {url}/inspector/\n"
+        assert "memalpha Inspector" in httpx.get(f"{url}/inspector/").text
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
     assert "nobody has a key yet; run: memalpha keys create --store" in err
@@ -113,6 +116,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
         (["serve", "--no-keys", "--host", "0.0.0.0"], "got --no-keys with --host 0.0.0.0"),
         (["serve", "--upstream", "nowhere"], "got the upstream 'nowhere', expected an address"),
         (["serve", "--upstream", "http://x/v1", "--upstream-key-env", "NO_SUCH"], "NO_SUCH is empty"),
+        (["serve", "--runs", "absent"], "got --runs absent, which is no folder"),
         (["serve", "--embedder", "absent"], "got the embedder 'absent'"),
         (["serve", "--writer", "absent"], "no model could be loaded from absent"),
         (["keys", "list", "--store", "absent.db"], "absent.db, which is not there"),

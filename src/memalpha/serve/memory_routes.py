@@ -165,7 +165,12 @@ def list_entries(
     limit: Page = 1000,
 ) -> EntriesReply:
     """The entries of a user: single texts first, then by id."""
-    found = at_point(memory, as_of).get_all(kind or ())
+    when = memory.scope.last_number() if as_of is None else point(as_of)
+    if isinstance(when, int):  # no more than the page is read, from the log
+        most = limit + 1 + len(MemoryKind)
+        found = list(memory.scope.known(when, kind or (), after=after, limit=most))
+    else:
+        found = memory.as_of(when).get_all(kind or ())
     # Single texts, which have no id to go on behind, come with the first page and do not count.
     single = [entry for entry in found if entry.kind.single and not after]
     listed = [entry for entry in found if not entry.kind.single and entry.id > after]

@@ -65,6 +65,17 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """How much a store holds of one user."""
+
+    user: str
+    entries: int
+    operations: int
+    learned: datetime
+    """When the last change was learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySpan:
     """What was written under a key."""
 
@@ -81,17 +92,6 @@ class Source:
 
     number: int
     chunk: Chunk
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
-    """How much a store holds of one user."""
-
-    user: str
-    entries: int
-    operations: int
-    learned: datetime
-    """When the last change was learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,13 @@ from memalpha.memory.embedding import Embedder, Vectors, noise
 from memalpha.memory.entry import Entry, Operation
 from memalpha.memory.history import Place, place_of
 from memalpha.memory.store.archive import Piece
+from memalpha.memory.store.catalogue import Catalogue
 from memalpha.memory.store.changes import Address, Change, Erasure, Head, storable, valid_time
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.retelling import retell
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.records import Chunk
 
 Result = TypeVar("Result")

@@ -18,6 +18,7 @@ from memalpha.memory.store.archive import Piece, archive
 from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Receipt, zoned
 from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
+from memalpha.memory.store.past import differences, known
 from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
@@ -231,6 +232,16 @@ class Scope:
         bank.replay(operations, next_id=first_free, next_number=1 + (operations[-1].number if operations else 0))
         return bank
 
+    def known(
+        self, number: int, kinds: Sequence[MemoryKind] = (), *, after: int = CORE_ID, limit: int
+    ) -> tuple[Entry, ...]:
+        """A page of the memory as it was known after an operation: the next entries behind an id, by id.
+
+        Single texts come first, behind any id. Without `kinds` all kinds of lists and texts are meant.
+        """
+        wanted = kinds or [block.kind for block in self._memories.empty_bank().layout.blocks]
+        return self._memories.rows(self.address, lambda rows: known(rows, wanted, number, after=after, limit=limit))
+
     def true_at(self, time: datetime, *, known: int | datetime | None = None) -> tuple[Entry, ...]:
         """What was true at a time, as far as is known now, or was known after an operation or at another time.
 
@@ -246,19 +257,7 @@ class Scope:
 
     def diff(self, first: int, last: int) -> tuple[Difference, ...]:
         """What differs between the memory after one operation and after another, in the order of the ids."""
-        changes = self.changes()
-        before, after = (
-            entries_after(change.operation for change in changes if _reached(change, number))
-            for number in (first, last)
-        )
-        differences = []
-        for place in sorted({*before, *after}, key=lambda place: place[::-1]):
-            old, new = before.get(place), after.get(place)
-            texts = old.text if old else None, new.text if new else None
-            if texts[0] != texts[1]:
-                kind, entry_id = place
-                differences.append(Difference(kind=kind, entry_id=entry_id or None, before=texts[0], after=texts[1]))
-        return tuple(differences)
+        return self._memories.rows(self.address, lambda rows: differences(rows, first, last))
 
     def erase(self, kind: MemoryKind, entry_id: int | None) -> Erasure:
         """Take an entry with its history out of the store and out of the files of its database, for good.
@@ -293,10 +292,11 @@ class Scope:
 
     def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
         changes = self._memories.write(self.address, edit, terms)
-        operations = [change.operation for change in changes]
-        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+        done = [change.operation for change in changes]
+        # What made way for a text, if anything did, had the same one.
+        if not done or asked not in _asked_for(done[-1]) or any(each.before != done[-1].after for each in done[:-1]):
             raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
-        return changes[0]
+        return changes[-1]
 
 
 def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:

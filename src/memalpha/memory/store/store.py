@@ -22,13 +22,14 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.store.catalogue import Catalogue
 from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.inbox import Inbox
 from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.memory.store.scope import Scope
 
 LAYOUT, EMBEDDER = "layout", "embedder"
