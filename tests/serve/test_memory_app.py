@@ -112,7 +112,7 @@ def test_stopping_ends_what_is_on_its_way_and_keeps_what_was_accepted(serve_memo
             threading.Timer(0.3, go_on.set).start()
         assert asked.result(30).status_code == 200
     with Memory(tmp_path / "memory.db", user="bo", tenant="acme") as bo:
-        waiting = {letter.body for letter in bo.store.inbox.letters(bo.scope.address)}
+        waiting = {letter.ticket for letter in bo.store.inbox.letters(bo.scope.address)}
         assert len(waiting) + len(bo.get_all()) == 5
         assert bo.store.check() == ()
 

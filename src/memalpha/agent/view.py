@@ -82,14 +82,14 @@ def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]
     """
     if config.related == 0 or len(bank) == 0:
         return ()
-    words, marked = _content(line), _marked(line)
+    words, marked = content_words(line), marked_words(line)
     query = " ".join(sorted(words))
     rarity = {word: rarity_of(bank, word) for word in words}
     found: list[tuple[float, float, Entry]] = []
     for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
-        theirs = _content(hit.entry.text)
+        theirs = content_words(hit.entry.text)
         rarity.update((word, rarity_of(bank, word)) for word in theirs if word not in rarity)
-        twice = marked | _marked(hit.entry.text)
+        twice = marked | marked_words(hit.entry.text)
         shared = _weight(words & theirs, rarity, twice)
         least = min(_weight(words, rarity, twice), _weight(theirs, rarity, twice))
         if shared > 0 and shared >= config.overlap * least:
@@ -109,13 +109,13 @@ def _weight(words: frozenset[str], rarity: Mapping[str, float], twice: frozenset
 
 
 @lru_cache(maxsize=50_000)
-def _content(text: str) -> frozenset[str]:
+def content_words(text: str) -> frozenset[str]:
     """The words of a text that are not function words, in lower case."""
     return frozenset(tokenize(text)) - _FUNCTION_WORDS
 
 
 @lru_cache(maxsize=50_000)
-def _marked(line: str) -> frozenset[str]:
+def marked_words(line: str) -> frozenset[str]:
     """Capitalised words and words with a digit, function words aside."""
     found = _WORD.findall(line)
     return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - _FUNCTION_WORDS

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
+from memalpha.cli.memory_commands import add_memory_commands
 from memalpha.cli.memory_server import keys_app, serve
 from memalpha.cli.reindex import reindex
 from memalpha.cli.run_commands import push, report
@@ -172,8 +173,8 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     evaluate_model(model, asked, budget=budget, baselines=baselines, rivals=rivals, threads=threads, out=out)
 
 
-@app.command(epilog="Example: **memalpha show --model runs/demo --seed 3**")
-def show(
+@app.command(epilog="Example: **memalpha replay --model runs/demo --seed 3**")
+def replay(
     model: Model = "nano",
     data: Data = "world",
     tokens: Annotated[int, typer.Option(help="Length of a world episode.")] = 500,
@@ -181,7 +182,7 @@ def show(
     budget: Annotated[float | None, typer.Option(help="Share of each chunk that may be written, above 0 to 1.")] = None,
     threads: Threads = 2,
 ) -> None:
-    """Show one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
+    """Replay one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
     need_training()
     from memalpha.cli.measure import Asked, show_episode
 
@@ -189,6 +190,7 @@ def show(
     show_episode(model, asked, budget=budget, threads=threads)
 
 
+add_memory_commands(app)
 app.command(epilog="Example: **memalpha reindex memory.db --embedder minilm**")(reindex)
 app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/paper-0 --out compared**")(report)
 app.command(

@@ -27,7 +27,7 @@ def reindex(
     from memalpha.agent.tokens import nano_counter
     from memalpha.memory.layouts import layout_of
     from memalpha.memory.store import SQLiteDatabase, Store
-    from memalpha.memory.store.rows import Catalogue
+    from memalpha.memory.store.catalogue import Catalogue
     from memalpha.memory.store.store import EMBEDDER, LAYOUT
 
     if not file.is_file():

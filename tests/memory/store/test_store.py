@@ -373,7 +373,7 @@ def test_check_finds_what_does_not_follow_from_the_log(tmp_path: Path) -> None:
         assert store.check() == ()
         store._memories._database.write(lambda execute: execute("UPDATE entries SET text = 'x', vector = x'00'", ()))
         store._memories._database.write(lambda execute: execute("UPDATE scopes SET next_number = 1, next_id = 1", ()))
-        assert [problem.split(";")[0] for problem in store.check()] == [
+        assert [str(problem).split(";")[0] for problem in store.check()] == [
             "acme/ana: the row of semantic #1 is not what the log says",
             "acme/ana: vectors are missing or left over",
             "acme/ana: the log goes on behind its head",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from memalpha.errors import StoreError
 from memalpha.memory.entry import MemoryKind, Operation
 from memalpha.memory.find import read_time
+from memalpha.records import Chunk
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 500
@@ -72,6 +73,25 @@ class Census:
     operations: int
     learned: datetime
     """When the last change was learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpan:
+    """What was written under a key."""
+
+    name: str
+    first: int
+    """Number of its first operation."""
+    last: int
+    """Number of its last one; one less than `first` where nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A chunk that operations were made from."""
+
+    number: int
+    chunk: Chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

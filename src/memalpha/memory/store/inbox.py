@@ -20,7 +20,7 @@ from memalpha.memory.store.rows import LETTER_PREFIX, Execute, Rows, letter_key
 
 _NEVER = 2**63 - 1
 """When a dead letter is due."""
-_LETTER = 'ticket, tenant, "user", name, body, accepted, due, attempts, problem'
+_LETTER = 'ticket, tenant, "user", name, accepted, due, attempts, problem'
 _OF_USER = 'tenant = ? AND "user" = ?'
 
 
@@ -34,6 +34,7 @@ class Letter:
     name: str | None
     """As the sender calls it: one that is sent twice is taken once."""
     body: str
+    """What it says; left out of lists."""
     accepted: datetime
     due: datetime | None
     """When it is next tried; None is a dead letter, which is tried no more."""
@@ -156,10 +157,10 @@ class Inbox:
         return found[0] if found else None
 
     def letters(self, address: Address, *, dead: bool = False, limit: int = 100) -> list[Letter]:
-        """The letters of a user, the oldest first; the dead ones only if asked so."""
+        """The letters of a user without their bodies, the oldest first; the dead ones only if asked so."""
         where = f"{_OF_USER} AND due >= ? ORDER BY ticket LIMIT ?"
         values = (address.tenant, address.user, _NEVER if dead else 0, limit)
-        return self._database.read(lambda execute: _select(execute, where, values), address)
+        return self._database.read(lambda execute: _select(execute, where, values, body="''"), address)
 
     def backlog(self) -> Backlog:
         """How much there is to be read."""
@@ -189,12 +190,12 @@ def _same(letter: Letter, body: str) -> Letter:
     return letter
 
 
-def _select(execute: Execute, where: str, values: Sequence[Any]) -> list[Letter]:
-    return [_letter(row) for row in execute(f"SELECT {_LETTER} FROM inbox WHERE {where}", values)]
+def _select(execute: Execute, where: str, values: Sequence[Any], body: str = "body") -> list[Letter]:
+    return [_letter(row) for row in execute(f"SELECT {_LETTER}, {body} FROM inbox WHERE {where}", values)]
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
-    ticket, tenant, user, name, body, accepted, due, attempts, problem = row
+    ticket, tenant, user, name, accepted, due, attempts, problem, body = row
     return Letter(
         ticket=ticket,
         address=Address(tenant=tenant, user=user),

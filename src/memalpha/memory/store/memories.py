@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,11 +18,14 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder, Vectors, noise
 from memalpha.memory.entry import Entry, Operation
 from memalpha.memory.history import Place, place_of
-from memalpha.memory.store.changes import Address, Change, Erasure, storable, valid_time
+from memalpha.memory.store.archive import Piece
+from memalpha.memory.store.catalogue import Catalogue
+from memalpha.memory.store.changes import Address, Change, Erasure, Head, storable, valid_time
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.margin import Margin
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.retelling import retell
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.records import Chunk
 
 Result = TypeVar("Result")
@@ -180,6 +183,26 @@ class Memories:
         for place, entry in entries.items():
             rows.project(place, entry, vectors.get(place))
 
+    def restore(self, address: Address, head: Head, pieces: Iterable[Piece]) -> None:
+        """Write the past of a memory that has none, as it was; all of it or nothing.
+
+        Raises:
+            ConflictError: The memory has been written to.
+            ArchiveError: An operation does not follow from those before it.
+        """
+        live = self._live(address)
+
+        def job(execute: Execute) -> None:
+            rows = Rows(execute, address)
+            if rows.head.next_number > 1 or rows.head.next_id > 1:
+                raise ConflictError(
+                    f"got a memory with its past to restore as {address}, which has been written to; name another user "
+                    "or store, or take its entries as new ones"
+                )
+            self.project(rows, retell(rows, replace(head, epoch=0), pieces, self.empty_bank().layout))
+
+        self._database.write(job, address, live.changing())
+
     def scrub(self) -> datetime:
         """Complete every erasure; returns when."""
         last = self._database.read(lambda execute: Catalogue(execute).last_receipt())
@@ -234,8 +257,8 @@ def _written_under(rows: Rows, key: str) -> tuple[Change, ...] | None:
     span = rows.key(key)
     if span is None:
         return None
-    changes = tuple(rows.changes(first=span[0], last=span[1]))
-    if len(changes) < span[1] - span[0] + 1:
+    changes = tuple(rows.changes(first=span.first, last=span.last))
+    if len(changes) < span.last - span.first + 1:
         raise ConflictError(f"got the key {key!r}, which has been used, and what it wrote was erased; use another key")
     return changes
 

@@ -1,7 +1,7 @@
-"""The statements of a store, once for every database.
+"""The statements about one memory, once for every database.
 
-`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. `Catalogue`
-knows what belongs to the store as a whole. Neither begins or ends a transaction. Parameters are written `?`.
+`Rows` puts its number into each statement, so that no statement can reach another one (`catalogue` has those about the
+store as a whole). They begin and end no transaction. Parameters are written `?`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from typing import Any
 
 from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Census, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import (
+    Address,
+    Change,
+    Head,
+    KeySpan,
+    Receipt,
+    from_microseconds,
+    to_microseconds,
+)
 from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
@@ -75,20 +83,27 @@ class Rows:
         found = self._execute(f"{asked} ORDER BY entry_id LIMIT ?", (self._scope, kind.value, after, last, limit))
         return [entry_id for (entry_id,) in found]
 
-    def key(self, key: str) -> tuple[int, int] | None:
-        """First and last number of what was written under a key; None while it is not in use."""
+    def key(self, key: str) -> KeySpan | None:
+        """What was written under a key; None while it is not in use."""
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
-        return (found[0][0], found[0][1]) if found else None
+        return KeySpan(name=key, first=found[0][0], last=found[0][1]) if found else None
 
     def also(self, key: str, other: str) -> None:
         """Let another key, if it is free, stand for what was written under a key."""
         span = self.key(key)
         if span is not None and self.key(other) is None:
             self._execute(
-                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)", (self._scope, other, *span)
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                (self._scope, other, span.first, span.last),
             )
 
-    def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
+    def key_spans(self) -> list[KeySpan]:
+        """Every key, in the order of what was written under it."""
+        found = self._execute("SELECT name, first, last FROM keys WHERE scope = ?", (self._scope,))
+        spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]
+        return sorted(spans, key=lambda span: (span.first, span.last, span.name))
+
+    def append(self, changes: Iterable[Change], head: Head, key: str | None = None) -> None:
         """Add to the log, and move the head."""
         first = self.head.next_number
         self._move(head)
@@ -98,10 +113,14 @@ class Rows:
                 (self._scope, *to_row(change)),
             )
         if key is not None:
-            self._execute(
-                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
-                (self._scope, key, first, head.next_number - 1),
-            )
+            self.add_key(KeySpan(name=key, first=first, last=head.next_number - 1))
+
+    def add_key(self, span: KeySpan) -> None:
+        """Say what was written under a key."""
+        self._execute(
+            "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+            (self._scope, span.name, span.first, span.last),
+        )
 
     def project(self, place: Place, entry: Entry | None, vector: bytes | None) -> None:
         """Make the row of an entry what the entry is now."""
@@ -125,6 +144,22 @@ class Rows:
         """The chunk of a number, None when nothing was made from it or it was erased."""
         found = self._execute("SELECT text, time FROM sources WHERE scope = ? AND number = ?", (self._scope, number))
         return Chunk(text=found[0][0], time=found[0][1]) if found else None
+
+    def sources(self, *, first: int, last: int) -> dict[int, Chunk]:
+        """The chunks from one number to another, both included, that something was made from."""
+        found = self._execute(
+            "SELECT number, text, time FROM sources WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            (self._scope, first, last),
+        )
+        return {number: Chunk(text=text, time=time) for number, text, time in found}
+
+    def source_numbers(self) -> list[int]:
+        """The numbers of all of them."""
+        return [number for (number,) in self._execute("SELECT number FROM sources WHERE scope = ?", (self._scope,))]
+
+    def operation_count(self) -> int:
+        """Length of the log."""
+        return int(self._execute("SELECT COUNT(*) FROM operations WHERE scope = ?", (self._scope,))[0][0])
 
     def projection(self) -> dict[Place, tuple[str, bytes | None]]:
         """Text and vector of each live entry, the oldest id first."""
@@ -240,55 +275,3 @@ class Rows:
                 (*values, self._scope),
             )
         self.head = head
-
-
-class Catalogue:
-    """What belongs to no single memory, inside one transaction."""
-
-    def __init__(self, execute: Execute) -> None:
-        """Of the database that `execute` runs in."""
-        self._execute = execute
-
-    def addresses(self) -> list[Address]:
-        """Every memory that was ever written to."""
-        found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
-        return [Address(tenant=tenant, user=user) for tenant, user in found]
-
-    def census(self, tenant: str, after: str, limit: int) -> list[Census]:
-        """The memories of a tenant, in the order of the users' names, from behind a name on."""
-        found = self._execute(
-            'SELECT "user", (SELECT COUNT(*) FROM entries WHERE entries.scope = scopes.scope), '
-            "(SELECT COUNT(*) FROM operations WHERE operations.scope = scopes.scope), learned FROM scopes "
-            'WHERE tenant = ? AND "user" > ? ORDER BY "user" LIMIT ?',
-            (tenant, after, limit),
-        )
-        return [
-            Census(user=user, entries=entries, operations=operations, learned=from_microseconds(learned))
-            for user, entries, operations, learned in found
-        ]
-
-    def setting(self, name: str) -> str | None:
-        """A fact about the store, None while nobody has said it."""
-        found = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
-        return found[0][0] if found else None
-
-    def set(self, name: str, value: str | None) -> None:
-        """Say a fact about the store, or that there is none."""
-        self._execute("DELETE FROM settings WHERE name = ?", (name,))
-        if value is not None:
-            self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
-
-    def unscrubbed(self) -> bool:
-        """Whether an erasure is still to be completed."""
-        return bool(self._execute("SELECT 1 FROM receipts WHERE scrubbed IS NULL LIMIT 1", ()))
-
-    def last_receipt(self) -> int:
-        """The number of the newest receipt, 0 while there is none."""
-        return int(self._execute("SELECT COALESCE(MAX(receipt), 0) FROM receipts", ())[0][0])
-
-    def mark_scrubbed(self, last_receipt: int, time: datetime) -> None:
-        """Say that the erasures up to a receipt are complete."""
-        self._execute(
-            "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
-            (to_microseconds(time), last_receipt),
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,8 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
 from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
-from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
+from memalpha.memory.store.archive import Piece, archive
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Receipt, zoned
 from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
 from memalpha.memory.store.past import differences, known
@@ -270,6 +271,20 @@ class Scope:
     def erase_all(self) -> Erasure:
         """Take the whole memory out, as `erase` does with an entry."""
         return self._memories.erase(self.address, None)
+
+    def archive(self, write: Callable[[str], object]) -> int:
+        """Write all of the memory, its past too, as lines (`archive.read_archive`); returns how many operations."""
+        layout = self._memories.empty_bank().layout.name
+        return self._memories.rows(self.address, lambda rows: archive(rows, self.address, layout, write))
+
+    def restore(self, head: Head, pieces: Iterable[Piece]) -> None:
+        """Take over what `archive` wrote, as it was, into a memory that was never written to.
+
+        Raises:
+            ConflictError: This memory has been written to.
+            ArchiveError: An operation does not follow from those before it, or a line is none.
+        """
+        self._memories.restore(self.address, head, pieces)
 
     def receipts(self) -> tuple[Receipt, ...]:
         """What was erased, the oldest first."""

@@ -22,12 +22,14 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.store.catalogue import Catalogue
 from memalpha.memory.store.changes import Address, Census
+from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.inbox import Inbox
 from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.memory.store.scope import Scope
 
 LAYOUT, EMBEDDER = "layout", "embedder"
@@ -116,12 +118,39 @@ class Store:
         """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
 
-    def check(self) -> tuple[str, ...]:
-        """What is wrong with the store, a sentence each; empty when all is well."""
-        problems = self._database.check()
+    def check(self) -> tuple[Finding, ...]:
+        """What is wrong with the store as a database; empty when all is well."""
+        found = self.check_database()
         for address in self.addresses():
-            problems += [f"{address}: {problem}" for problem in self._memories.rows(address, self._check)]
-        return tuple(problems)
+            found += self.check_memory(address)
+        return tuple(found)
+
+    def check_database(self) -> list[Finding]:
+        """What is wrong with the database, whatever is in it."""
+        found = self._database.check()
+        if self._database.read(lambda execute: Catalogue(execute).unscrubbed()):
+            what = "an erasure is not complete: free space may hold what was erased"
+            found.append(Finding(kind=FindingKind.ERASURE, what=what, mend="open the store again, which completes it"))
+        return found + self._database.read(lambda execute: list(check_inbox(execute)))
+
+    def check_memory(self, address: Address) -> list[Finding]:
+        """What is wrong with the rows of one memory."""
+        vectors = self._embedder is not None
+        return self._memories.rows(address, lambda rows: list(check_rows(rows, address, vectors=vectors)))
+
+    def check_vectors(self, address: Address, sample: int | None) -> list[Finding]:
+        """Stored vectors of one memory that its embedder does not make; `sample` says of how many, None is of all."""
+        if self._embedder is None:
+            return []
+        bank = self._memories.look(address, Bank.fork)
+        projection = self._memories.rows(address, lambda rows: rows.projection())
+        stored = [
+            (entry, vector)
+            for place, (_, vector) in projection.items()
+            if vector is not None and (entry := bank.find(*place)) is not None
+        ]
+        step = 1 if sample is None else max(1, len(stored) // sample)
+        return list(check_vectors(stored[::step][:sample], address, self._memories.vectors))
 
     def _settle(self, execute: Execute, reindex: bool) -> None:
         """Record the layout and the embedder, or refuse others than those that are recorded."""
@@ -154,20 +183,3 @@ class Store:
             live = entries_after(change.operation for change in rows.changes())
             self._memories.project(rows, {place: live.get(place) for place in rows.projection().keys() | live.keys()})
         catalogue.set(EMBEDDER, given)
-
-    def _check(self, rows: Rows) -> list[str]:
-        operations = [change.operation for change in rows.changes()]
-        live = {place: entry.text for place, entry in entries_after(operations).items() if entry is not None}
-        projection = rows.projection()
-        problems = [
-            f"the row of {kind} #{entry_id} is not what the log says; open the store with reindex"
-            for kind, entry_id in live.keys() | projection.keys()
-            if live.get((kind, entry_id)) != projection.get((kind, entry_id), (None, None))[0]
-        ]
-        if any((vector is None) != (self._embedder is None) for _, vector in projection.values()):
-            problems.append("vectors are missing or left over; open the store with reindex")
-        if any(operation.number >= rows.head.next_number for operation in operations):
-            problems.append("the log goes on behind its head; put a backup in its place")
-        if any(entry_id >= rows.head.next_id for _, entry_id in live):
-            problems.append("an entry has an id that is still to be given out; put a backup in its place")
-        return problems
