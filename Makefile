@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "memalpha needs Python 3.11 or newer, got '$(PYTHON)' ($$($(PYTHON) --version 2>&1)); run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" --constraint constraints.txt
-	$(BIN)/python -m pip install --quiet --editable '.[train,data,serve,postgres,wandb,mlflow,hub,mem0,dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[train,data,serve,mcp,postgres,wandb,mlflow,hub,mem0,dev]' --constraint constraints.txt
 	@touch $@
 
 browser:  ## install Chromium, which tests of the inspector drive, where there is none (Debian, as root)

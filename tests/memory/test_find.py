@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memalpha.errors import ConfigError
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.entry import Origin
 from memalpha.memory.find import RECENCY, VECTOR_SHARE, SignalName, Where, find, fuse, read_time
 
 CORE, SEMANTIC, EPISODIC = MemoryKind.CORE, MemoryKind.SEMANTIC, MemoryKind.EPISODIC
@@ -53,6 +54,19 @@ def test_function_words_are_no_evidence_but_count_beside_it() -> None:
     made = bank_of("the boat of Ann", "Bo rows boats", "boat Ann has bought")
     assert found_in(made, "the of") == []
     assert found_in(made, "the boat of Ann") == [1, 3]
+
+
+def test_what_documents_repeat_makes_no_word_common() -> None:
+    made = bank_of("Ann likes tea")
+    for number in range(40):
+        made.insert(SEMANTIC, f"Ann likes water {number}", Provenance(origin=Origin.DOCUMENT))
+    assert made.others == 40
+    assert found_in(made, "Ann tea", 50)[0] == 1
+    assert len(found_in(made, "Ann", 50)) == 41
+    for number in range(30, 35):
+        made.update(SEMANTIC, number, f"Bo sings {number}", Provenance())
+        made.delete(SEMANTIC, number - 10, Provenance())
+    assert made.others == made.fork().others == 30
 
 
 def test_words_of_many_entries_are_no_evidence() -> None:

@@ -33,7 +33,7 @@ def test_what_is_remembered_stands_behind_the_instructions(open_memory: OpenMemo
     assert with_memory(ana, [user("Oslo?"), SYSTEM], 100) == [remembered, user("Oslo?"), SYSTEM]
     asked = SimpleNamespace(role="user", content="Oslo?")
     assert with_memory(ana, [asked], 100) == [remembered, asked]
-    assert with_memory(ana, [SYSTEM], 100) == [SYSTEM]
+    assert with_memory(ana, [SYSTEM], 100) == [SYSTEM, remembered]
 
 
 def test_what_is_new_is_what_came_after_the_last_answer() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
+from memalpha.cli.mcp_command import mcp
 from memalpha.cli.memory_commands import add_memory_commands
 from memalpha.cli.memory_server import keys_app, serve
 from memalpha.cli.reindex import reindex
@@ -196,6 +197,7 @@ app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/pa
 app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
 )(push)
+app.command(epilog="Example: **memalpha mcp --store memory.db --user ana**")(mcp)
 app.command(
     epilog="Examples: **memalpha serve --store memory.db --port 8080**, "
     "**memalpha serve --upstream http://127.0.0.1:8000/v1**"

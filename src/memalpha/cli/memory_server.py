@@ -14,6 +14,7 @@ import typer
 from memalpha.cli.extras import need
 from memalpha.cli.listening import read_key, wait_for_signal
 from memalpha.errors import ConfigError
+from memalpha.memory.entry import Origin
 
 if TYPE_CHECKING:
     from memalpha.memory.store import ApiKeys
@@ -46,6 +47,9 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
         str | None, typer.Option(help="The environment variable that holds the key of the upstream.")
     ] = None,
     runs: Annotated[Path | None, typer.Option(help="A folder of runs to look at in the browser.")] = None,
+    trust: Annotated[
+        Origin, typer.Option(help="Whose words agents at /mcp may claim at most; they change nothing trusted more.")
+    ] = Origin.ASSISTANT,
     keys: Annotated[bool, typer.Option(help="--no-keys lets everyone in; on loopback only.")] = True,
     body_bytes: Annotated[int, typer.Option(min=1024, help="Longest body of a request.")] = 4 * 2**20,
     rate: Annotated[float, typer.Option(min=0.01, help="Requests a second of one key, on average.")] = 1000,
@@ -76,7 +80,7 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
         _ = pen.writer  # a model that cannot be loaded is told now, not to the first who sends something
         memory = Memory(opened, user="server", writer=pen)
         _log_lines()
-        app = memory_app(memory, keys=keys, limits=limits, upstream=asked, runs=runs)
+        app = memory_app(memory, keys=keys, limits=limits, upstream=asked, runs=runs, trust=trust)
         with serving(app, host=host, port=port, configures_logs=False) as url:
             typer.echo(f"{opened.name} is served at {url}; stop with Ctrl-C")
             typer.echo(f"look into it at {url}/inspector/")

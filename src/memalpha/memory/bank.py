@@ -111,12 +111,7 @@ class Bank:
         return tuple(self._log[count:])
 
     def newest(self, n: int, kind: MemoryKind | None = None) -> list[Entry]:
-        """The n entries inserted last, the newest first; an update does not make an entry newer.
-
-        Args:
-            n: How many at most.
-            kind: Of which kind; None is all lists together.
-        """
+        """The n entries inserted last, of one kind or of all lists, the newest first; an update makes none newer."""
         kinds = self._stores if kind is None else (kind,)
         lists: list[Iterable[Entry]] = [reversed(self._shelf(each).entries.values()) for each in kinds]
         return list(islice(heapq.merge(*lists, key=lambda entry: -entry.id), max(n, 0)))
@@ -136,6 +131,11 @@ class Bank:
         """How many entries of all lists have a word, as `search.tokenize` gives it."""
         return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
 
+    @property
+    def others(self) -> int:
+        """How many entries of all lists are texts of tools and documents."""
+        return sum(self._shelves[kind].others for kind in self._stores)
+
     def tokens(self, kind: MemoryKind | None = None) -> int:
         """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
         if kind is not None:
@@ -148,11 +148,11 @@ class Bank:
         Raises:
             NotAllowedError: The layout has no insert for this kind.
             EmptyTextError: The text is white space only.
-            DuplicateError: This kind has an entry with this text.
+            DuplicateError: This kind has an entry with this text, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
         self.layout.check(kind, Action.INSERT)
-        text, size_tokens = self._check_text(kind, text, None)
+        text, size_tokens = self._make_room(kind, text, None, provenance)
         entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
         self.next_id += 1
         self._shelves[kind].put(entry, size_tokens)
@@ -166,13 +166,13 @@ class Bank:
             NotAllowedError: The layout has no update for this kind.
             UnknownEntryError: No entry of this kind has this id.
             EmptyTextError: The text is white space only.
-            DuplicateError: This entry or another of its kind has this text already.
+            DuplicateError: This entry or another of its kind has this text already, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
         self.layout.check(kind, Action.UPDATE)
         first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
-        text, size_tokens = self._check_text(kind, text, old)
+        text, size_tokens = self._make_room(kind, text, old, provenance)
         if old is None:
             entry = Entry(id=CORE_ID, kind=kind, text=text, provenance=provenance)
         else:
@@ -203,14 +203,14 @@ class Bank:
         Raises:
             UnknownEntryError: The log has no operation of this number.
             ConflictError: The entry has changed since.
-            DuplicateError: Another entry of its kind has the earlier text by now.
+            DuplicateError: Another entry of its kind has the earlier text by now, and is as trusted.
             OverLimitError: The kind would pass its limit.
         """
         (kind, entry_id), earlier = before_operation(self._log, number)
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
-            _, size_tokens = self._check_text(kind, earlier.text, current)
+            _, size_tokens = self._make_room(kind, earlier.text, current, earlier.provenance)
             shelf.put(earlier, size_tokens)
         elif current is not None:
             shelf.drop(current)
@@ -271,8 +271,8 @@ class Bank:
             raise UnknownEntryError(f"got #{entry_id} as {kind}, but it is {entry.kind}; name that kind")
         return entry
 
-    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None) -> tuple[str, int]:
-        """The text as it will stand in place of `old`, and its tokens."""
+    def _make_room(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> tuple[str, int]:
+        """The text as it will stand in place of `old`, and its tokens; a less trusted entry with it makes way."""
         text = text.strip()
         if not text:
             raise EmptyTextError(
@@ -280,7 +280,7 @@ class Bank:
             )
         shelf = self._shelves[kind]
         same = shelf.ids.get(text)
-        if same is not None:
+        if same is not None and not provenance.outranks(shelf.entries[same].provenance):
             name = kind if kind.single else f"{kind} #{same}"
             raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
         size_tokens = self.count_tokens(text)
@@ -289,6 +289,10 @@ class Bank:
             after = shelf.tokens(self.count_tokens) + size_tokens - (0 if old is None else shelf.sizes[old.id])
             if after > limit:
                 raise OverLimitError(f"got {after} tokens for {kind} memory, expected at most {limit}; write less")
+        if same is not None and (old is None or same != old.id):
+            standing = shelf.entries[same]
+            shelf.drop(standing)
+            self._record(Action.DELETE, kind, standing, None, provenance)
         return text, size_tokens
 
     def _record(

@@ -220,11 +220,13 @@ def _sharing_words(bank: Bank, kinds: Iterable[MemoryKind], query: str) -> Itera
     weights = {
         word: counts[word] * math.log(1 + (texts - rows + 0.5) / (rows + 0.5)) for word, rows in with_word.items()
     }
-    common = max(_COMMON_ENTRIES, _COMMON_SHARE * texts)
+    # However often tools and documents say a word, they make it common for nobody: else many lies would hide a truth.
+    others = bank.others
+    common = max(_COMMON_ENTRIES, _COMMON_SHARE * (texts - others))
     telling = {
         word
         for word, rows in with_word.items()
-        if rows <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS
+        if rows - others <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS
     }
     most = MOST_OF_A_WORD * sum(weights.values())
     hits = heapq.merge(

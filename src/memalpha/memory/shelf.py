@@ -11,7 +11,7 @@ from memalpha.memory.search import BM25Index
 class Shelf:
     """The live entries of one kind, in the order of their ids, and what is derived from them."""
 
-    __slots__ = ("_counted", "_uncounted", "entries", "ids", "index", "sizes")
+    __slots__ = ("_counted", "_uncounted", "entries", "ids", "index", "others", "sizes")
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}
@@ -19,6 +19,8 @@ class Shelf:
         self.sizes: dict[int, int] = {}
         """Tokens of each entry, once somebody has asked for `tokens`."""
         self.index = BM25Index()
+        self.others = 0
+        """How many of them are texts of tools and documents."""
         self._counted = 0
         self._uncounted: set[int] = set()
 
@@ -29,6 +31,7 @@ class Shelf:
         twin.ids = self.ids.copy()
         twin.sizes = self.sizes.copy()
         twin.index = self.index.fork()
+        twin.others = self.others
         twin._counted = self._counted
         twin._uncounted = self._uncounted.copy()
         return twin
@@ -54,6 +57,7 @@ class Shelf:
             self._forget(old)
         self.entries[entry.id] = entry
         self.ids[entry.text] = entry.id
+        self.others += _is_other(entry)
         if size_tokens is None:
             self._uncounted.add(entry.id)
         else:
@@ -69,6 +73,7 @@ class Shelf:
             return
         self.entries = {entry.id: entry for entry in entries}
         self.ids = {entry.text: entry.id for entry in entries}
+        self.others = sum(map(_is_other, entries))
         self._uncounted = set(self.entries)
         self.index.add_all({entry.id: entry.rendered for entry in entries})
 
@@ -82,6 +87,7 @@ class Shelf:
         # In a replay another entry may have taken over the text already.
         if self.ids[old.text] == old.id:
             del self.ids[old.text]
+        self.others -= _is_other(old)
         self._uncounted.discard(old.id)
         self._counted -= self.sizes.pop(old.id, 0)
 
@@ -94,3 +100,7 @@ class Shelf:
         self.entries = dict(sorted(self.entries.items()))
         self.index = BM25Index()
         self.index.add_all({entry.id: entry.rendered for entry in self.entries.values()})
+
+
+def _is_other(entry: Entry) -> bool:
+    return not entry.provenance.origin.trusted

@@ -1,8 +1,8 @@
 """The memories of a store over HTTP: REST with an OpenAPI document, an inbox, and any chat model with a memory.
 
 `memory_app` wires the parts together: who asks (`memory_access`), how much (`memory_limits`, `body_limit`), what is
-answered (`memory_routes`, `memory_log_routes`, `memory_proxy`), how it fails (`memory_errors`), what is told of it
-(`memory_logs`, `memory_metrics`).
+answered (`memory_routes`, `memory_log_routes`, `memory_proxy`, `memory_mcp`), how it fails (`memory_errors`), what is
+told of it (`memory_logs`, `memory_metrics`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request, Response
+from starlette.applications import Starlette
 
 from memalpha.errors import MemalphaError
+from memalpha.memory.entry import Origin
 from memalpha.memory.store import Backlog, Right
 from memalpha.serve import memory_log_routes, memory_routes
 from memalpha.serve.body_limit import BodyLimit
@@ -55,6 +58,7 @@ def memory_app(
     limits: Limits | None = None,
     upstream: Upstream | None = None,
     runs: Path | None = None,
+    trust: Origin = Origin.ASSISTANT,
 ) -> FastAPI:
     """The application; its worker lives as long as the application runs. The caller closes the memory.
 
@@ -64,6 +68,7 @@ def memory_app(
         limits: None is the default ones.
         upstream: The chat model that gets a memory at /v1/chat/completions; None is no such route.
         runs: A folder of runs that may be looked at.
+        trust: Whose words agents may claim at most, which come by MCP at /mcp where the extra `mcp` is installed.
     """
     bounds = limits or Limits()
     metrics = Metrics(memory.store.inbox.backlog)
@@ -77,6 +82,8 @@ def memory_app(
         runs=runs,
     )
 
+    agents = _agents(server, trust)
+
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         app.state.additions = CapacityLimiter(bounds.additions_at_once)
@@ -85,6 +92,8 @@ def memory_app(
             async with AsyncExitStack() as stack:
                 if upstream is not None:
                     await stack.enter_async_context(upstream.opened())
+                if agents is not None:
+                    await stack.enter_async_context(agents.router.lifespan_context(agents))
                 yield
         finally:
             await asyncio.to_thread(server.worker.close, _GRACE_SECONDS)
@@ -111,7 +120,18 @@ def memory_app(
         app.include_router(run_routes(runs), dependencies=[Depends(allowed(Right.READ))])
     if upstream is not None:
         app.include_router(proxy_router(upstream))
+    if agents is not None:
+        app.mount("/mcp", agents)
     return app
+
+
+def _agents(server: Server, trust: Origin) -> Starlette | None:
+    """What agents talk to; None where the extra `mcp` is not installed."""
+    if find_spec("mcp") is None:
+        return None
+    from memalpha.serve.memory_mcp import memory_mcp
+
+    return memory_mcp(server, trust)
 
 
 def _add_watching(app: FastAPI) -> None:

@@ -23,13 +23,11 @@ from memalpha.records import Chunk, ToolStatus
 from memalpha.service.conversation import Messages, Said, portions, read_messages
 from memalpha.service.pen import Pen
 from memalpha.service.records import Added, Ref, Refusal
-from memalpha.service.snapshot import Snapshot, context, get, get_all
+from memalpha.service.snapshot import Snapshot, context, get, get_all, proposed
 
 _ATTEMPTS = 5
 """How often messages are read again when others wrote to the memory meanwhile."""
 _CALLER = Provenance(author="caller")
-_CONTEXT_ENTRIES = 50
-"""Entries that are looked at for a context; it is full before that, or there are no more."""
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -150,11 +148,11 @@ class Memory:
         return self.scope.find(query, limit, Where(kinds=tuple(kinds), since=since, until=until), explain=explain)
 
     def context(self, query: str, *, max_tokens: int = 800) -> str:
-        """Text for a prompt: the core and what is found for a query, as far as it fits; empty for an empty memory.
+        """Text for a prompt: the core, what is found for a query, and the newest of the rest, as far as it fits.
 
         What tools and documents say stands apart and says so.
         """
-        found = self.search(query, limit=_CONTEXT_ENTRIES)
+        found = proposed(lambda limit: self.search(query, limit=limit))
         return self.scope.look(lambda bank: context(bank, found, max_tokens))
 
     def get(self, ref: Ref) -> Entry | None:

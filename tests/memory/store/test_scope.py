@@ -25,6 +25,20 @@ def day(number: int) -> datetime:
     return datetime(2026, 1, number, tzinfo=UTC)
 
 
+def test_what_makes_way_is_no_other_use_of_a_key(ana: Scope) -> None:
+    page = Provenance(origin=Origin.DOCUMENT)
+    for text in ("Eva is my sister", "Bo sings"):
+        ana.insert(SEMANTIC, text, page)
+    for _ in range(2):
+        told = ana.insert(SEMANTIC, "Eva is my sister", SAID, key="said")
+        assert (told.operation.number, told.operation.entry_id) == (4, 3)
+    changed = ana.update(SEMANTIC, 3, "Bo sings", SAID)
+    assert (changed.operation.number, changed.operation.before) == (6, "Eva is my sister")
+    assert [(entry.id, entry.provenance.origin) for entry in ana.entries(SEMANTIC)] == [(3, Origin.USER)]
+    with pytest.raises(ConflictError, match="in use for something else"):
+        ana.insert(SEMANTIC, "Another", SAID, key="said")
+
+
 @pytest.fixture
 def ana(open_store: OpenStore) -> Scope:
     return open_store().scope("acme", "ana")

@@ -292,10 +292,11 @@ class Scope:
 
     def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
         changes = self._memories.write(self.address, edit, terms)
-        operations = [change.operation for change in changes]
-        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+        done = [change.operation for change in changes]
+        # What made way for a text, if anything did, had the same one.
+        if not done or asked not in _asked_for(done[-1]) or any(each.before != done[-1].after for each in done[:-1]):
             raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
-        return changes[0]
+        return changes[-1]
 
 
 def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:
