@@ -79,7 +79,7 @@ def test_texts_as_they_are(acme: httpx.Client) -> None:
     add(acme, "a mail", infer=False, kind="episodic", origin="document", at="2026-05-01T10:00+02:00")
     (entry,) = acme.get(MEMORIES).json()["entries"]
     assert (entry["text"], entry["kind"], entry["origin"]) == ("a mail", "episodic", "document")
-    assert add(acme, "a mail", infer=False, kind="episodic")["refused"][0]["status"] == "duplicate"
+    assert add(acme, "a mail", infer=False, kind="episodic", origin="document")["refused"][0]["status"] == "duplicate"
 
 
 def test_a_key_is_written_once(acme: httpx.Client) -> None:
