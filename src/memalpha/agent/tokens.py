@@ -11,19 +11,21 @@ from memalpha.errors import ConfigError
 
 NANO_FOLDER = Path(__file__).parent / "nano"
 """Holds one folder a shipped checkpoint (`warm`, `writer`) and the tokenizer that they share."""
+_KEPT_TEXTS, _KEPT_LETTERS = 20_000, 1_000
+"""How many counts are kept, of texts of which length: a process that runs for weeks must not grow by them."""
 
 
 class TokenCounter:
-    """Counts tokens as one tokenizer does; entries are counted once, whoever asks again."""
+    """Counts tokens as one tokenizer does; texts of the length of an entry are counted once, whoever asks again."""
 
     def __init__(self, tokenizer: Tokenizer, name: str) -> None:
         self.name = name
         self._tokenizer = tokenizer
-        self._count = lru_cache(maxsize=100_000)(self._encode_length)
+        self._count = lru_cache(maxsize=_KEPT_TEXTS)(self._encode_length)
 
     def __call__(self, text: str) -> int:
         """Number of tokens of `text`, without special tokens around it."""
-        return self._count(text)
+        return self._count(text) if len(text) <= _KEPT_LETTERS else self._encode_length(text)
 
     def _encode_length(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)

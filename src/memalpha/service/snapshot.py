@@ -101,29 +101,36 @@ def context(bank: Bank, found: Sequence[Found], max_tokens: int) -> str:
     """
     if max_tokens < 1:
         raise ConfigError(f"got max_tokens={max_tokens}, expected at least 1")
+    count = bank.count_tokens
     core = shorten(bank.core_text, max_tokens, bank.count_tokens)
     said: list[str] = []
     others: list[str] = []
     waiting: list[str] = []
+    left = max_tokens - count(core)
 
     def put(lines: list[str], line: str) -> None:
-        lines.append(line)
-        if bank.count_tokens(_joined(core, said, others)) > max_tokens:
-            lines.pop()
+        nonlocal left
+        cost = count(f"\n{line}") + (count(f"\n\n{OTHERS}") if lines is others and not others else 0)
+        if cost <= left:
+            lines.append(line)
+            left -= cost
 
     for each in found:
         if each.entry.provenance.origin.trusted:
             put(said, f"- {each.entry.rendered}")
             continue
         line = f"- {' '.join(each.entry.rendered.split())}"
-        within = bank.count_tokens(_joined("", (), [*others, line])) <= max_tokens * _OTHERS_SHARE
-        put(others, line) if within else waiting.append(line)
+        of_others = count(OTHERS) + sum(count(f"\n{other}") for other in [*others, line])
+        put(others, line) if of_others <= max_tokens * _OTHERS_SHARE else waiting.append(line)
     for line in waiting:
         put(others, line)
     newest = [entry for kind in bank.layout.stores for entry in newest_shown(bank, kind, _PROPOSED, said=True)]
     for entry in sorted(newest, key=lambda entry: -entry.id):
         if all(entry.id != each.entry.id for each in found):
             put(said, f"- {entry.rendered}")
+    # In a sub-word vocabulary the counts of the lines do not quite add up to that of the text.
+    while (said or others) and bank.count_tokens(_joined(core, said, others)) > max_tokens:
+        (others or said).pop()
     return _joined(core, said, others)
 
 
