@@ -1,0 +1,229 @@
+"""The default writer on real conversations: what it keeps of BEAM chats, and whether that is what is asked for.
+
+    python benchmarks/conversations.py --data ../shared/data --writers nano nano-chat
+
+Each message of a chat is one call of `Memory.add`, as an application makes it. Of the gold-bearing statements
+(statements.py) it counts those that are stored, those among the first 10 and 20 entries that `Memory.search` finds for
+the question, and those in a `Memory.context` of 800 tokens. Beside each writer: random lines of the same size, the most
+recent lines of the same size, and random lines of the user; and what needs no writer: everything, and all that the user
+says. `--part train` reads the chats that writers are chosen by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from record import save
+from statements import Chat, Said, read_chats
+
+from memalpha.service import Memory
+from memalpha.agent.tokens import nano_counter
+
+LIMITS = (10, 20)
+CONTEXT_TOKENS = 800
+SEEDS = (0, 1, 2)
+Fill = Callable[[Memory, Chat], list[float]]
+"""Puts a chat into a memory; returns the seconds that each message took, none where it was not put in by message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One statement, in one memory."""
+
+    kind: str
+    role: str
+    stored: bool
+    first: tuple[bool, ...]
+    """Among the first entries, for each of `LIMITS`."""
+    context: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One chat in one memory."""
+
+    system: str
+    chat: str
+    seed: int
+    read_tokens: int
+    kept_tokens: int
+    entries: int
+    p50_ms: float | None
+    p95_ms: float | None
+    found: tuple[Found, ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--writers", nargs="+", default=["nano"], help="names or folders")
+    parser.add_argument("--part", choices=("test", "train"), default="test")
+    parser.add_argument("--chats", nargs="+", help="only these, by their ids")
+    parser.add_argument("--name", help="of the result; none is saved without")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    chats = read_chats(options.data / "beam_100k" / f"{options.part}.jsonl.gz")
+    outcomes: list[Outcome] = []
+    for chat in chats:
+        if options.chats is None or chat.name in options.chats:
+            outcomes += measure(chat, options.writers)
+    print(summary(outcomes))
+    if options.name:
+        save(options.name, [asdict(each) for each in outcomes], seeds=list(SEEDS))
+
+
+def measure(chat: Chat, writers: Sequence[str]) -> list[Outcome]:
+    """A chat in every memory."""
+    lines = [(said, line) for said in chat.messages for line in said.lines]
+    own = [each for each in lines if each[0].role == "user"]
+    outcomes = [
+        outcome("everything, message by message", chat, whole_messages),
+        outcome("everything, line by line", chat, lambda memory, _: keep(memory, lines)),
+        outcome("all that the user says", chat, lambda memory, _: keep(memory, own)),
+    ]
+    for name in writers:
+        written = outcome(name, chat, by_message, writer=name)
+        outcomes.append(written)
+        size = written.kept_tokens
+        newest = of_size(lines[::-1], size)[::-1]
+        outcomes.append(outcome(f"{name}: most recent lines", chat, lambda memory, _, kept=newest: keep(memory, kept)))
+        for title, among in (("random lines", lines), ("random lines of the user", own)):
+            for seed in SEEDS:
+                drawn = list(among)
+                random.Random(seed).shuffle(drawn)
+                chosen = set(map(id, of_size(drawn, size)))
+                kept = [each for each in among if id(each) in chosen]
+                outcomes.append(
+                    outcome(f"{name}: {title}", chat, lambda memory, _, kept=kept: keep(memory, kept), seed=seed)
+                )
+    return outcomes
+
+
+def outcome(system: str, chat: Chat, fill: Fill, *, writer: str = "nano", seed: int = 0) -> Outcome:
+    """What becomes of a chat in a memory of its own."""
+    count = nano_counter()
+    with TemporaryDirectory() as folder, Memory(Path(folder) / "memory.db", user="ana", writer=writer) as memory:
+        seconds = fill(memory, chat)
+        entries = memory.get_all()
+        found = tuple(find(memory, chat, [flat(entry.text) for entry in entries]))
+    times = np.array(seconds) * 1000
+    done = Outcome(
+        system=system,
+        chat=chat.name,
+        seed=seed,
+        read_tokens=sum(count(said.text) for said in chat.messages),
+        kept_tokens=sum(count(entry.text) for entry in entries),
+        entries=len(entries),
+        p50_ms=float(np.quantile(times, 0.5)) if seconds else None,
+        p95_ms=float(np.quantile(times, 0.95)) if seconds else None,
+        found=found,
+    )
+    print(chat.name, system, seed, len(entries), f"{shares(done)}", flush=True)
+    return done
+
+
+def find(memory: Memory, chat: Chat, entries: Sequence[str]) -> list[Found]:
+    """Where each statement is found."""
+    hits: dict[str, list[str]] = {}
+    contexts: dict[str, str] = {}
+    found = []
+    for statement in chat.statements:
+        question, line = statement.question, flat(statement.line)
+        if question not in hits:
+            hits[question] = [flat(hit.entry.text) for hit in memory.search(question, limit=max(LIMITS))]
+            contexts[question] = flat(memory.context(question, max_tokens=CONTEXT_TOKENS))
+        found.append(
+            Found(
+                kind=statement.kind,
+                role=chat.messages[statement.message].role,
+                stored=any(line in text for text in entries),
+                first=tuple(any(line in text for text in hits[question][:limit]) for limit in LIMITS),
+                context=line in contexts[question],
+            )
+        )
+    return found
+
+
+def by_message(memory: Memory, chat: Chat) -> list[float]:
+    """Each message to the writer."""
+    return [timed(memory, said, infer=True) for said in chat.messages if said.lines]
+
+
+def whole_messages(memory: Memory, chat: Chat) -> list[float]:
+    """Each message as an entry."""
+    return [timed(memory, said, infer=False) for said in chat.messages if said.lines]
+
+
+def timed(memory: Memory, said: Said, *, infer: bool) -> float:
+    started = time.perf_counter()
+    memory.add({"role": said.role, "content": said.text}, at=said.time, infer=infer)
+    return time.perf_counter() - started
+
+
+def keep(memory: Memory, lines: Sequence[tuple[Said, str]]) -> list[float]:
+    """Each line as an entry, all at once; a line that stands there already is not kept twice."""
+    if lines:
+        messages = [{"role": said.role, "content": spoken(said, line)} for said, line in lines]
+        memory.add(messages, infer=False)
+    return []
+
+
+def of_size(lines: Sequence[tuple[Said, str]], tokens: int) -> list[tuple[Said, str]]:
+    """The first lines that have so many tokens together."""
+    count, total, kept = nano_counter(), 0, []
+    for each in lines:
+        total += count(spoken(*each))
+        if total > tokens:
+            break
+        kept.append(each)
+    return kept
+
+
+def spoken(said: Said, line: str) -> str:
+    return f"{said.role.capitalize()}: {line}"
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def shares(done: Outcome) -> str:
+    """What of the statements was found, for the log."""
+    found = done.found
+    return (
+        f"kept {done.kept_tokens / done.read_tokens:.3f} stored {np.mean([each.stored for each in found]):.3f} "
+        f"@10 {np.mean([each.first[0] for each in found]):.3f} @20 {np.mean([each.first[1] for each in found]):.3f} "
+        f"context {np.mean([each.context for each in found]):.3f}"
+        + (f" p50 {done.p50_ms:.0f} p95 {done.p95_ms:.0f} ms" if done.p50_ms is not None else "")
+    )
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Means over the chats."""
+    lines = []
+    for system in dict.fromkeys(each.system for each in outcomes):
+        own = [each for each in outcomes if each.system == system]
+        kept = np.mean([each.kept_tokens / each.read_tokens for each in own])
+        values = [
+            np.mean([np.mean([pick(found) for found in each.found]) for each in own])
+            for pick in (
+                lambda found: found.stored,
+                lambda found: found.first[0],
+                lambda found: found.first[1],
+                lambda found: found.context,
+            )
+        ]
+        lines.append(f"{system:45} kept {kept:.3f}  " + "  ".join(f"{value:.3f}" for value in values))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
