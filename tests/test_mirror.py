@@ -11,6 +11,7 @@ WITHOUT = {
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
     "rl/config.py": "records, read and refused by tests/rl/test_config_file.py",
+    "service/records.py": "records, filled by tests/service/test_memory.py",
     "memory/shelf.py": "a part of the bank, held to plain dicts by tests/memory/test_bank.py",
     "memory/store/database.py": "a protocol; what it promises is asked of each database by tests/memory/store",
     "memory/store/memories.py": "one transaction after another, asked for by tests/memory/store/test_scope.py",

@@ -2,7 +2,8 @@
 
 The names below are the public API; everything else may move. None of them needs torch.
 
-    from memalpha import Bank, ExtractiveReader, Writer, make_episode, run_episode
+    from memalpha import Memory                                                     to use a memory
+    from memalpha import Bank, ExtractiveReader, Writer, make_episode, run_episode  to train and to measure
 """
 
 from memalpha.agent.endpoint import EndpointModel
@@ -27,11 +28,13 @@ from memalpha.records import (
     read_episodes,
     write_episodes,
 )
+from memalpha.service import AsyncMemory, Memory, wrap_openai
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MEMALPHA",
+    "AsyncMemory",
     "Bank",
     "Chunk",
     "Competency",
@@ -41,6 +44,7 @@ __all__ = [
     "ExtractiveReader",
     "Layout",
     "MemalphaError",
+    "Memory",
     "MemoryKind",
     "Message",
     "Metric",
@@ -55,5 +59,6 @@ __all__ = [
     "make_episode",
     "read_episodes",
     "run_episode",
+    "wrap_openai",
     "write_episodes",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Entry, MemoryKind
+from memalpha.memory.search import tokenize
 
 
 class SignalName(StrEnum):
@@ -66,18 +68,23 @@ def find(bank: Bank, query: str, k: int, where: Where | None = None, *, explain:
     where = where or Where()
     kinds = [kind for kind in bank.layout.stores if not where.kinds or kind in where.kinds]
     wide = k if where.since is None and where.until is None else len(bank)
-    hits = [
-        hit for kind in kinds for hit in bank.search(kind, query, wide) if hit.score > 0 and where.admits(hit.entry)
-    ]
-    hits.sort(key=lambda hit: (-hit.score, -hit.entry.id))
+    words = set(tokenize(query))
+    proposed = [hit.entry for kind in kinds for hit in bank.search(kind, query, wide) if where.admits(hit.entry)]
+    hits = [(_weight(bank, words & set(tokenize(entry.rendered))), entry) for entry in proposed]
+    hits = sorted((hit for hit in hits if hit[0] > 0), key=lambda hit: (-hit[0], -hit[1].id))
     return [
         Found(
-            entry=hit.entry,
-            score=hit.score,
-            signals=(Signal(name=SignalName.BM25, score=hit.score, rank=rank),) if explain else (),
+            entry=entry,
+            score=score,
+            signals=(Signal(name=SignalName.BM25, score=score, rank=rank),) if explain else (),
         )
-        for rank, hit in enumerate(hits[: max(k, 0)], start=1)
+        for rank, (score, entry) in enumerate(hits[: max(k, 0)], start=1)
     ]
+
+
+def _weight(bank: Bank, words: set[str]) -> float:
+    """The rarities of words in the whole memory; BM25 of two kinds are not comparable, and of few entries negative."""
+    return math.fsum(math.log1p((len(bank) + 0.5) / (bank.frequency(word) + 0.5)) for word in words)
 
 
 def time_of(entry: Entry) -> datetime | None:

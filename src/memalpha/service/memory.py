@@ -20,7 +20,7 @@ from memalpha.memory.store import Change, Difference, Erasure, Scope, SQLiteData
 from memalpha.memory.store.changes import valid_time, zoned
 from memalpha.memory.store.database import Database
 from memalpha.records import Chunk, ToolStatus
-from memalpha.service.conversation import Messages, Portion, portions, read_messages
+from memalpha.service.conversation import Messages, Said, portions, read_messages
 from memalpha.service.pen import Pen
 from memalpha.service.records import Added, Ref, Refusal
 from memalpha.service.snapshot import Snapshot, context, get, get_all
@@ -31,8 +31,6 @@ _CALLER = Provenance(author="caller")
 _CONTEXT_ENTRIES = 50
 """Entries that are looked at for a context; it is full before that, or there are no more."""
 _POSTGRES = ("postgresql://", "postgres://")
-_Edit = Callable[[Bank, int], tuple[Refusal, ...]]
-"""Edits a bank, given the number of the first chunk that is read; returns what the bank refused."""
 
 
 class Memory:
@@ -115,28 +113,19 @@ class Memory:
         time, valid = _when(at)
         if not dry_run and key is not None and (earlier := self.scope.written(key)) is not None:
             return Added(changes=earlier)
-        parts: list[Portion] = []
-        if infer:
-            parts = portions(said, time, self._pen.passage_tokens, self.store.count_tokens)
+        parts = portions(said, time, self._pen.passage_tokens, self.store.count_tokens) if infer else []
+        refused: list[Refusal] = []
 
-        def edit(bank: Bank, first_source: int) -> tuple[Refusal, ...]:
-            if infer:
-                return self._pen.write(bank, parts, first_source)
-            provenances = [Provenance(time=time, author="caller", origin=each.origin) for each in said]
-            return _keep(bank, kind, [each.text for each in said], provenances)
+        def edit(bank: Bank, first_source: int = 0) -> None:
+            refused[:] = self._pen.write(bank, parts, first_source) if infer else _keep(bank, kind, said, time)
 
         if dry_run:
-            return _plan(self.scope.bank(), edit, valid)
-        chunks = [part.chunk for part in parts]
-        for left in reversed(range(_ATTEMPTS)):
-            try:
-                return self._add(edit, chunks, key, valid)
-            except ConflictError:
-                if not left:
-                    raise
-                if key is not None and (earlier := self.scope.written(key)) is not None:
-                    return Added(changes=earlier)
-        raise AssertionError  # the last attempt returns or raises
+            changes = _plan(self.scope.bank(), edit, valid)
+        elif infer:
+            changes = self._read(edit, [part.chunk for part in parts], key, valid)
+        else:
+            changes = self.scope.change(edit, key=key, valid=valid)
+        return Added(changes=changes, refused=tuple(refused), written=not dry_run)
 
     def search(
         self,
@@ -203,10 +192,12 @@ class Memory:
 
     def delete_all(self) -> tuple[Change, ...]:
         """Take every entry away, at once; the history stays, which `erase` takes too."""
-        with self.scope.read(()) as draft:
-            for entry in get_all(draft.bank):
-                draft.bank.delete(entry.kind, None if entry.kind.single else entry.id, _CALLER)
-        return draft.changes
+
+        def empty(bank: Bank) -> None:
+            for entry in get_all(bank):
+                bank.delete(entry.kind, None if entry.kind.single else entry.id, _CALLER)
+
+        return self.scope.change(empty)
 
     def history(self, ref: Ref | None = None) -> tuple[Change, ...]:
         """All that was done to an entry, the oldest first, deleted ones too; None is the whole log."""
@@ -242,10 +233,21 @@ class Memory:
                 return kind, ref
         raise UnknownEntryError(f"got #{ref}, which was never in memory; use the id of an entry")
 
-    def _add(self, edit: _Edit, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Added:
-        with self.scope.read(chunks, key=key, valid=valid) as draft:
-            refused = edit(draft.bank, draft.first_source)
-        return Added(changes=draft.changes, refused=refused)
+    def _read(
+        self, edit: Callable[[Bank, int], None], chunks: Sequence[Chunk], key: str | None, valid: datetime
+    ) -> tuple[Change, ...]:
+        """Let the writer read; again when another process wrote to this memory meanwhile."""
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                with self.scope.read(chunks, key=key, valid=valid) as draft:
+                    edit(draft.bank, draft.first_source)
+                return draft.changes
+            except ConflictError:
+                if key is not None and (earlier := self.scope.written(key)) is not None:
+                    return earlier
+                if not left:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
 
 
 def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
@@ -270,27 +272,26 @@ def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
     return Store(database, count_tokens=nano_counter(), embedder=embedder)
 
 
-def _keep(bank: Bank, kind: MemoryKind, texts: Sequence[str], provenances: Sequence[Provenance]) -> tuple[Refusal, ...]:
+def _keep(bank: Bank, kind: MemoryKind, said: Sequence[Said], time: str) -> tuple[Refusal, ...]:
     """Insert texts as they are; one that stands there already is refused and holds nothing up."""
-    refused = []
-    for text, provenance in zip(texts, provenances, strict=True):
+    refused: list[Refusal] = []
+    for each in said:
         try:
-            bank.insert(kind, text, provenance)
+            bank.insert(kind, each.text, Provenance(time=time, author=_CALLER.author, origin=each.origin))
         except DuplicateError as error:
-            refused.append(Refusal(asked=text, status=ToolStatus.DUPLICATE, message=str(error)))
+            refused.append(Refusal(asked=each.text, status=ToolStatus.DUPLICATE, message=str(error)))
     return tuple(refused)
 
 
-def _plan(bank: Bank, edit: _Edit, valid: datetime) -> Added:
+def _plan(bank: Bank, edit: Callable[[Bank], None], valid: datetime) -> tuple[Change, ...]:
     """What an edit would write."""
     done = bank.operation_count
-    refused = edit(bank, 0)
+    edit(bank)
     now = datetime.now(UTC)
-    changes = tuple(
+    return tuple(
         Change(operation=operation, learned=now, valid=valid_time(operation, valid, now))
         for operation in bank.operations_since(done)
     )
-    return Added(changes=changes, refused=refused, written=False)
 
 
 def _when(at: str | datetime | None) -> tuple[str, datetime]:

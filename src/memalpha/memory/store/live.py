@@ -23,6 +23,8 @@ class LiveBank:
     def __init__(self, empty: Callable[[], Bank]) -> None:
         """Nothing is read yet; `empty` makes a bank without entries."""
         self.lock = Lock()
+        self.turn = Lock()
+
         self._empty = empty
         self._bank: Bank | None = None
         self._epoch = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
@@ -76,6 +77,10 @@ class Memories:
 
         with live.lock:
             return self._database.read(job, address)
+
+    def turn(self, address: Address) -> AbstractContextManager[object]:
+        """Held by one at a time in this process, so that edits that take long queue instead of colliding."""
+        return self._live(address).turn
 
     def rows(self, address: Address, job: Callable[[Rows], Result]) -> Result:
         """What a job reads of a memory in the database."""

@@ -102,8 +102,13 @@ class Scope:
     ) -> Iterator[Draft]:
         """As `edit`, while chunks are read; the provenance names them from `Draft.first_source` on.
 
-        A chunk that an operation was made from is kept with it (`source`), the others are not.
+        A chunk that an operation was made from is kept with it (`source`), the others are not. Of one process one
+        edits a memory at a time, the others wait.
         """
+        with self._memories.turn(self.address):
+            yield from self._read(chunks, key, valid)
+
+    def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
         draft = Draft(bank=bank, first_source=first)
         done = bank.operation_count
@@ -118,6 +123,15 @@ class Scope:
         draft.changes = self._memories.write(self.address, repeat, terms)
         if tuple(change.operation for change in draft.changes) != made:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
+
+    def change(
+        self, edit: Callable[[Bank], object], *, key: str | None = None, valid: datetime | None = None
+    ) -> tuple[Change, ...]:
+        """What a quick edit did to the newest state, written all or nothing; nobody comes between.
+
+        The edit runs inside the transaction: what takes long belongs into `edit` or `read`.
+        """
+        return self._memories.write(self.address, edit, Terms(key=key, valid=valid))
 
     def source(self, number: int) -> Chunk | None:
         """The chunk that operations name in their provenance; None when nothing was made from it or it was erased."""
