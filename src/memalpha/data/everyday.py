@@ -226,6 +226,7 @@ _DRAWN = {
     "code": _code,
     "phone": lambda rng: rng.choice((f"555 {rng.randint(1000, 9999)}", f"0{rng.randint(100, 999)} {rng.randint(10000, 99999)}")),
     "number": lambda rng: str(rng.randint(10, 999)),
+    "age": lambda rng: str(rng.randint(12, 90)),
     "small": lambda rng: str(rng.randint(2, 9)),
     "year": lambda rng: str(rng.randint(1960, 2026)),
 }
