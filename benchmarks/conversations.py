@@ -6,12 +6,14 @@ Each message of a chat is one call of `Memory.add`, as an application makes it. 
 (statements.py) it counts those that are stored, those among the first 10 and 20 entries that `Memory.search` finds for
 the question, and those in a `Memory.context` of 800 tokens. Beside each writer: random lines of the same size, the most
 recent lines of the same size, and random lines of the user; and what needs no writer: everything, and all that the user
-says. `--part train` reads the chats that writers are chosen by.
+says. `--part train --chats 13 16` reads the chats that writers are chosen by. Times are of one core, whatever else runs
+on it. What is done is kept in runs/bench/conversations and not done again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -21,17 +23,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from record import save
+from record import RUNS, save
 from statements import Chat, Said, read_chats
 
-from memalpha.service import Memory
 from memalpha.agent.tokens import nano_counter
+from memalpha.service import Memory
 
 LIMITS = (10, 20)
 CONTEXT_TOKENS = 800
 SEEDS = (0, 1, 2)
 Fill = Callable[[Memory, Chat], list[float]]
-"""Puts a chat into a memory; returns the seconds that each message took, none where it was not put in by message."""
+"""Puts a chat into a memory; returns the processor seconds of each message, none where it was not put in by message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,40 +73,60 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     chats = read_chats(options.data / "beam_100k" / f"{options.part}.jsonl.gz")
-    outcomes: list[Outcome] = []
-    for chat in chats:
-        if options.chats is None or chat.name in options.chats:
-            outcomes += measure(chat, options.writers)
+    outcomes = [
+        each
+        for writer in (None, *options.writers)
+        for chat in chats
+        if options.chats is None or chat.name in options.chats
+        for each in kept(options.part, chat, writer)
+    ]
     print(summary(outcomes))
     if options.name:
         save(options.name, [asdict(each) for each in outcomes], seeds=list(SEEDS))
 
 
-def measure(chat: Chat, writers: Sequence[str]) -> list[Outcome]:
-    """A chat in every memory."""
-    lines = [(said, line) for said in chat.messages for line in said.lines]
+def kept(part: str, chat: Chat, writer: str | None) -> list[Outcome]:
+    """The outcomes with a writer, or without one, from the file of an earlier run if there is one."""
+    file = RUNS / "conversations" / f"{part}-{chat.name}-{(writer or 'none').replace('/', '_')}.json"
+    if not file.exists():
+        done = measure(chat, writer) if writer else simple(chat)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([asdict(each) for each in done]))
+    rows = json.loads(file.read_text())
+    return [Outcome(**(row | {"found": tuple(Found(**each) for each in row["found"])})) for row in rows]
+
+
+def simple(chat: Chat) -> list[Outcome]:
+    """What needs no writer."""
+    lines = lines_of(chat)
     own = [each for each in lines if each[0].role == "user"]
-    outcomes = [
+    return [
         outcome("everything, message by message", chat, whole_messages),
         outcome("everything, line by line", chat, lambda memory, _: keep(memory, lines)),
         outcome("all that the user says", chat, lambda memory, _: keep(memory, own)),
     ]
-    for name in writers:
-        written = outcome(name, chat, by_message, writer=name)
-        outcomes.append(written)
-        size = written.kept_tokens
-        newest = of_size(lines[::-1], size)[::-1]
-        outcomes.append(outcome(f"{name}: most recent lines", chat, lambda memory, _, kept=newest: keep(memory, kept)))
-        for title, among in (("random lines", lines), ("random lines of the user", own)):
-            for seed in SEEDS:
-                drawn = list(among)
-                random.Random(seed).shuffle(drawn)
-                chosen = set(map(id, of_size(drawn, size)))
-                kept = [each for each in among if id(each) in chosen]
-                outcomes.append(
-                    outcome(f"{name}: {title}", chat, lambda memory, _, kept=kept: keep(memory, kept), seed=seed)
-                )
+
+
+def measure(chat: Chat, writer: str) -> list[Outcome]:
+    """What a writer keeps, and selections of the same size."""
+    lines = lines_of(chat)
+    own = [each for each in lines if each[0].role == "user"]
+    written = outcome(writer, chat, by_message, writer=writer)
+    size = written.kept_tokens
+    newest = of_size(lines[::-1], size)[::-1]
+    outcomes = [written, outcome(f"{writer}: most recent lines", chat, lambda memory, _: keep(memory, newest))]
+    for title, among in (("random lines", lines), ("random lines of the user", own)):
+        for seed in SEEDS:
+            drawn = random.Random(seed).sample(among, len(among))
+            chosen = of_size(drawn, size)
+            outcomes.append(
+                outcome(f"{writer}: {title}", chat, lambda memory, _, chosen=chosen: keep(memory, chosen), seed=seed)
+            )
     return outcomes
+
+
+def lines_of(chat: Chat) -> list[tuple[Said, str]]:
+    return [(said, line) for said in chat.messages for line in said.lines]
 
 
 def outcome(system: str, chat: Chat, fill: Fill, *, writer: str = "nano", seed: int = 0) -> Outcome:
@@ -163,9 +185,9 @@ def whole_messages(memory: Memory, chat: Chat) -> list[float]:
 
 
 def timed(memory: Memory, said: Said, *, infer: bool) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     memory.add({"role": said.role, "content": said.text}, at=said.time, infer=infer)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def keep(memory: Memory, lines: Sequence[tuple[Said, str]]) -> list[float]:

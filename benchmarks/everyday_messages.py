@@ -1,9 +1,9 @@
-"""How often a writer does what anyone would expect with everyday messages (everyday_messages.json), written by hand.
+"""How often a writer does what anyone would expect with everyday messages, written by hand.
 
     python benchmarks/everyday_messages.py nano nano-chat
 
-Each message meets an empty memory. A statement counts when it is kept, chatter when nothing is, and a correction when one
-entry is left that says the new and not the old.
+The messages are in everyday_messages.json; each meets an empty memory. A statement counts when it is kept, chatter when
+nothing is, and a correction when one entry is left that says the new and not the old.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def hits(writer: str) -> dict[str, dict[str, bool]]:
         return {
             "kept": {said: set(after(said)) >= set(wanted) for said, wanted in messages["kept"]},
             "nothing else": {said: set(after(said)) <= set(wanted) for said, wanted in messages["kept"]},
-            "dropped": {
-                said: not after({"role": role, "content": said}) for role, said in messages["dropped"]
-            },
+            "dropped": {said: not after({"role": role, "content": said}) for role, said in messages["dropped"]},
             "corrected": {later: after(first, later) == [later] for first, later in messages["corrected"]},
         }
 
@@ -53,7 +51,9 @@ def main(writers: Sequence[str]) -> None:
         for group, each in found.items():
             missed = [said for said, hit in each.items() if not hit]
             print(f"{writer:10} {group:12} {sum(each.values())} of {len(each)}", *missed, sep="\n    ")
-            rows.append({"writer": writer, "group": group, "hits": sum(each.values()), "of": len(each), "missed": missed})
+            rows.append(
+                {"writer": writer, "group": group, "hits": sum(each.values()), "of": len(each), "missed": missed}
+            )
     save("everyday_messages", rows, seeds=[])
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/nano_chat.py --data ../shared/data --out runs/bench/nano-chat
 
-It begins with the shipped `nano`, which knows the synthetic world, and is shown what is worth keeping in three kinds of
-streams: everyday talk (`memalpha.data.everyday`), the world itself, so that updating is not unlearned, and BEAM chats of
-the train file. Of these, gold-bearing statements (statements.py) are kept, what the assistant says and the short
-questions of users are passed over, and lines that may or may not be worth it are left out. The chats 13 and 16 are not
-read: whatever is chosen is chosen by conversations.py on them.
+It begins with the shipped `nano`, which knows the synthetic world, and is shown what is worth keeping in streams of
+three kinds: everyday talk (`memalpha.data.everyday`), the world itself, so that updating is not unlearned, and BEAM
+chats of the train file. Of these, gold-bearing statements of the user (statements.py) are kept, what the assistant says,
+code and the short questions of users are passed over, and lines that may or may not be worth it are left out. The chats
+13 and 16 are not read: whatever is chosen is chosen by conversations.py on them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ CHUNK_LINES = 8
 _DATED = re.compile(
     r"\b(January|February|March|April|May|June|July|August|September|October|November|December|yesterday|tomorrow|\w+day)\b"
 )
-_QUESTION = re.compile(r"(hmm|ok|okay|yeah|so|and|also|but|what|how|why|can|could|do|does|is|are|should|would)\b.*\?$", re.I)
+_QUESTION = re.compile(
+    r"(hmm|ok|okay|yeah|so|and|also|but|what|how|why|can|could|do|does|is|are|should|would)\b.*\?$", re.I
+)
 """A line that asks and says nothing of its own."""
 
 
@@ -82,7 +84,12 @@ def _labelled(said: Said, text: str, gold: set[str]) -> Line | None:
     spoken = f"{said.role.capitalize()}: {text}"
     if text in gold and said.role == "user":
         return Line(text=spoken, kind=MemoryKind.EPISODIC if _DATED.search(text) else MemoryKind.SEMANTIC)
-    if said.role == "assistant" or len(text) < 30 or (len(text) < 130 and _QUESTION.match(text)) or "(" in text and "=" in text:
+    if (
+        said.role == "assistant"
+        or len(text) < 30
+        or (len(text) < 130 and _QUESTION.match(text))
+        or ("(" in text and "=" in text)
+    ):
         return Line(text=spoken)
     return None
 
@@ -100,9 +107,7 @@ def main() -> None:
     torch.set_num_threads(1)
     started = time.monotonic()
     base = SHIPPED.get(options.base, Path(options.base))
-    chats = [
-        chat for chat in read_chats(options.data / "beam_100k" / "train.jsonl.gz") if chat.name not in VALIDATION
-    ]
+    chats = [chat for chat in read_chats(options.data / "beam_100k" / "train.jsonl.gz") if chat.name not in VALIDATION]
     corpus = encode(base / "tokenizer.json", shown(chats, options.seed), options.samples)
     model = Lfm2ForCausalLM.from_pretrained(base)
     options.out.mkdir(parents=True, exist_ok=True)

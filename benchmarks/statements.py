@@ -91,16 +91,12 @@ def _read(record: object, where: str) -> Chat:
 
 def _lines(role: str, text: str) -> Iterator[str]:
     if text.strip():
-        for portion in portions(
-            read_messages({"role": role, "content": text}), None, LINE_TOKENS, nano_counter()
-        ):
+        for portion in portions(read_messages({"role": role, "content": text}), None, LINE_TOKENS, nano_counter()):
             for line in portion.chunk.lines:
                 yield line.removeprefix(f"{role.capitalize()}: ")
 
 
-def _asked(
-    record: object, place_of: dict[int, int], where: str
-) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
+def _asked(record: object, place_of: dict[int, int], where: str) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
     for kind, group in field(record, "probing_questions", dict, where).items():
         for number, asked in enumerate(group):
             place = f"{where}: {kind} {number}"
@@ -110,9 +106,7 @@ def _asked(
             yield kind, field(asked, "question", str, place), answer, tuple(place_of[name] for name in named)
 
 
-def _best(
-    lines: Iterable[str], asked: str, words_of: dict[str, frozenset[str]], rarity: dict[str, float]
-) -> list[str]:
+def _best(lines: Iterable[str], asked: str, words_of: dict[str, frozenset[str]], rarity: dict[str, float]) -> list[str]:
     """The line that shares most; none of a message without words."""
     wanted = frozenset(tokenize(asked))
     score = {line: math.fsum(rarity[word] for word in wanted & words_of[line]) for line in lines}

@@ -13,12 +13,15 @@ from memalpha.memory.entry import MemoryKind
 from memalpha.rl.lessons import first_ids, lessons, of_world
 
 REX = Line(text="User: My sister Maria has a dog named Rex.", kind=MemoryKind.SEMANTIC, thread=0)
-MAX = Line(text="User: My sister Maria has a dog named Max now, not Rex.", kind=MemoryKind.SEMANTIC, thread=0, corrects=True)
+MAX = Line(
+    text="User: My sister Maria has a dog named Max now, not Rex.", kind=MemoryKind.SEMANTIC, thread=0, corrects=True
+)
 OTHER = Line(text="User: My sister Maria has a dog named Bo as well.", kind=MemoryKind.SEMANTIC, thread=1)
 HI = Line(text="Assistant: How nice!")
 INSERT = '<tool_call>{"name": "memory_insert", "arguments": {"lines": [%d], "memory_type": "semantic"}}</tool_call>'
 UPDATE = (
-    '<tool_call>{"name": "memory_update", "arguments": {"lines": [%d], "memory_type": "semantic", "memory_id": %d}}</tool_call>'
+    '<tool_call>{"name": "memory_update", "arguments": {"lines": [%d], "memory_type": "semantic", "memory_id": %d}}'
+    "</tool_call>"
 )
 
 

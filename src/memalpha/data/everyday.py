@@ -151,7 +151,12 @@ class _Talk:
         own, any_kind = thread.topic["corrections"], _frames()["revisions"]
         frame = self._rng.choice(own if own and self._rng.random() < 0.3 else any_kind)
         again = thread.said.replace("{new}", new).rstrip(".")
-        values = {**thread.fixed, "old": old, "new": new, "said": again if frame.startswith("{said}") else _inside(again)}
+        values = {
+            **thread.fixed,
+            "old": old,
+            "new": new,
+            "said": again if frame.startswith("{said}") else _inside(again),
+        }
         return self._line(self._fill(frame, values), thread, corrects=True)
 
     def _line(self, plain: str, thread: _Thread, *, corrects: bool) -> Line:
@@ -175,7 +180,9 @@ class _Talk:
         return text.rstrip(".") if self._rng.random() < 0.1 else text
 
     def _who(self) -> str:
-        return self._fill(self._rng.choice(("my {relation} {name}", "my {relation} {name}", "my {relation}", "{name}")), {})
+        return self._fill(
+            self._rng.choice(("my {relation} {name}", "my {relation} {name}", "my {relation}", "{name}")), {}
+        )
 
     def _fill(self, frame: str, fixed: Mapping[str, str]) -> str:
         """A frame with words for its braces; the same brace of `fixed` is always the same word."""
@@ -216,7 +223,13 @@ def _money(rng: random.Random) -> str:
 
 def _code(rng: random.Random) -> str:
     letters = "".join(rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(rng.randint(2, 3)))
-    return rng.choice((str(rng.randint(1000, 99999)), f"{letters}{rng.randint(10, 9999)}", f"{letters.lower()}-{rng.randint(10, 999)}"))
+    return rng.choice(
+        (
+            str(rng.randint(1000, 99999)),
+            f"{letters}{rng.randint(10, 9999)}",
+            f"{letters.lower()}-{rng.randint(10, 999)}",
+        )
+    )
 
 
 _DRAWN = {
@@ -224,7 +237,9 @@ _DRAWN = {
     "time": _time,
     "money": _money,
     "code": _code,
-    "phone": lambda rng: rng.choice((f"555 {rng.randint(1000, 9999)}", f"0{rng.randint(100, 999)} {rng.randint(10000, 99999)}")),
+    "phone": lambda rng: rng.choice(
+        (f"555 {rng.randint(1000, 9999)}", f"0{rng.randint(100, 999)} {rng.randint(10000, 99999)}")
+    ),
     "number": lambda rng: str(rng.randint(10, 999)),
     "age": lambda rng: str(rng.randint(12, 90)),
     "small": lambda rng: str(rng.randint(2, 9)),

@@ -1,8 +1,8 @@
 """Demonstrations of what is worth keeping: streams whose lines are labelled, gone through line by line.
 
-`memalpha.rl.demonstrations` shows how the tools are used and leaves the choice to reinforcement learning. A lesson shows
-the choice as well: a line that is worth it is quoted, a correction that finds the entry that it corrects updates it, and
-the number of every other line is said as it is.
+`memalpha.rl.demonstrations` shows how the tools are used and leaves the choice to reinforcement learning. A lesson
+shows the choice as well: a line that is worth it is quoted, a correction that finds the entry that it corrects updates
+it, and the number of every other line is said as it is.
 """
 
 from __future__ import annotations
