@@ -4,7 +4,7 @@
 
 It begins with the shipped `nano`, which knows the synthetic world, and is shown what is worth keeping in streams of
 three kinds: everyday talk (`memalpha.data.everyday`), the world itself, so that updating is not unlearned, and BEAM
-chats of the train file. Of these, gold-bearing statements of the user (statements.py) are kept, what the assistant says,
+chats of the train file. Of these, gold-bearing statements of users (statements.py) are kept, what the assistant says,
 code and the short questions of users are passed over, and lines that may or may not be worth it are left out. The chats
 13 and 16 are not read: whatever is chosen is chosen by conversations.py on them.
 """
