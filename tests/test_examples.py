@@ -14,6 +14,8 @@ PRINTS = {
     "01_memory_by_hand.py": "deleted episodic #2",
     "02_scripted_writer.py": "Score 1.000",
     "03_measure_baselines.py": "RAG-Top2",
+    "04_a_users_memory.py": "Left of the PIN in the files: 0 places",
+    "05_an_assistant_that_remembers.py": "Assistant: - User: My dog is called Rex.",
 }
 
 
