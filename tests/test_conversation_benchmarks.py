@@ -94,13 +94,18 @@ def test_a_selection_is_as_long_as_it_may_be(chat: Chat) -> None:
 def test_lessons_keep_what_a_question_rests_on_and_leave_out_what_nobody_can_tell(chat: Chat) -> None:
     gold = {statement.line for statement in chat.statements}
     user, assistant = chat.messages[:2]
-    worth = {
-        text: nano_chat._labelled(said, text, gold)
-        for said, text in ((user, LISBON), (assistant, ADVICE), (user, "ok"), (user, "I have two sons and a boat here."))
-    }
-    assert [line and line.kind for line in worth.values()] == ["semantic", None, None, None]
-    assert worth["I have two sons and a boat here."] is None
-    assert worth["ok"] is not None
+
+    def worth(said: Said, text: str, own: bool) -> tuple[bool, bool]:
+        line = nano_chat.labelled(said, text, gold, own=own)
+        return line is not None, line is not None and line.kind is not None
+
+    kept, passed, left_out = (True, True), (True, False), (False, False)
+    for own, sons in ((False, left_out), (True, kept)):
+        assert worth(user, LISBON, own) == kept
+        assert worth(assistant, ADVICE, own) == passed
+        assert worth(user, "ok", own) == passed
+        assert worth(user, "Can you tell me more about my town please?", own) == passed
+        assert worth(user, "I have two sons and a boat here.", own) == sons
 
 
 def test_a_share_is_a_mean_over_chats_of_means_over_statements() -> None:

@@ -46,7 +46,7 @@ class Memory:
         *,
         user: str,
         tenant: str = "default",
-        writer: str | Path | Model | Writer | Pen = "nano",
+        writer: str | Path | Model | Writer | Pen = "nano-chat",
         embedder: Embedder | None = None,
     ) -> None:
         """Open the memory of a user.

@@ -62,8 +62,9 @@ def open_writer(source: str | Path | Model | Writer) -> Writer:
     """A writer by name, folder or address, or around a model.
 
     Args:
-        source: "nano"; the folder or hub name of a causal language model; "http://host/v1#model" for a model on an
-            OpenAI-compatible server; a model; or a writer, which is returned as it is.
+        source: A shipped name, such as "nano-chat"; the folder or hub name of a causal language model;
+            "http://host/v1#model" for a model on an OpenAI-compatible server; a model; or a writer, which is returned
+            as it is.
 
     Raises:
         ConfigError: An address without the name of a model.
