@@ -13,7 +13,7 @@ VLLM_READY := $(VLLM)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-verl test-vllm check format demo bench clean
+.PHONY: help install browser test test-verl test-vllm check format demo bench clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,14 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "memalpha needs Python 3.11 or newer, got '$(PYTHON)' ($$($(PYTHON) --version 2>&1)); run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" --constraint constraints.txt
-	$(BIN)/python -m pip install --quiet --editable '.[train,data,serve,postgres,wandb,mlflow,hub,mem0,dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[train,data,serve,mcp,postgres,wandb,mlflow,hub,mem0,dev]' --constraint constraints.txt
 	@touch $@
+
+browser:  ## install Chromium, which tests of the inspector drive, where there is none (Debian, as root)
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+		{ echo "no Chromium is there, and it can be installed as root on Debian only; install one for the tests of the inspector" >&2; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 test: $(READY)  ## run the whole test suite, slow tests included
 	$(BIN)/python -m pytest -n $(WORKERS)

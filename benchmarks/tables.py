@@ -15,6 +15,7 @@ from conversation_tables import SECTIONS as OPERATIONS
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
 from speed_tables import gpu, learning, speed
+from store_tables import search, store
 from suite_tables import SECTIONS as SUITES
 
 Row = dict[str, Any]
@@ -43,8 +44,9 @@ def main() -> None:
 
 def provenance(found: Row) -> str:
     machine = found["machine"]
+    seeds = f" seeds {', '.join(map(str, found['seeds']))}," if found["seeds"] else ""
     return (
-        f"Made at commit `{found['commit']}` by `{found['command']}`, seeds {', '.join(map(str, found['seeds']))}, on "
+        f"Made at commit `{found['commit']}` by `{found['command']}`,{seeds} on "
         f"{machine['processor']} with {machine['cores']} cores ({machine['threads']} threads used), "
         f"torch {machine['torch']}.\n"
     )
@@ -223,6 +225,8 @@ SECTIONS = {
     "real_squad": partial(real_text, "SQuAD"),
     "real_hotpotqa": partial(real_text, "HotpotQA"),
     **SUITES,
+    "search": search,
+    "store": store,
     "speed": speed,
     "learning": learning,
     "gpu": gpu,

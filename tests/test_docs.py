@@ -4,6 +4,7 @@ The blocks of one page run in order and share their names, as when a reader type
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FENCE = re.compile(r"^ *```(?P<language>[^\n`]*)\n(?P<body>.*?)^ *```[ \t]*$", r
 LINK = re.compile(r"""\]\(<?([^)\s>]+)|^ *\[[^]]+\]: *<?(\S+?)>?$|\b(?:src|href)="([^"]+)\"""", re.MULTILINE)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 WITH_PYTHON = [page for page in DOCS if "```python\n" in page.read_text(encoding="utf-8")]
+WITH_CONSOLE = [page for page in DOCS if "```console\n" in page.read_text(encoding="utf-8")]
 ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:")
 
 
@@ -38,6 +40,18 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     for line, code in python_blocks(page.read_text(encoding="utf-8")):
         source = "\n" * (line - 1) + code  # so that a traceback shows the line of the page
         exec(compile(source, page.relative_to(ROOT), "exec"), names)
+
+
+@pytest.mark.parametrize("page", WITH_CONSOLE, ids=lambda page: page.name)
+def test_typed_commands_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command, output in typed(page.read_text(encoding="utf-8")):
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exception is None or isinstance(result.exception, SystemExit), command
+        shown, printed = output.splitlines(), result.stdout.rstrip("\n").splitlines()
+        assert len(shown) == len(printed), f"{command} prints {printed}"
+        for wanted, line in zip(shown, printed, strict=True):
+            assert re.fullmatch(re.escape(wanted).replace(re.escape("..."), ".*"), line), f"{command} prints {line}"
 
 
 def test_commands_have_help_and_are_written_about() -> None:
@@ -88,6 +102,14 @@ def python_blocks(text: str) -> Iterator[tuple[int, str]]:
     for match in FENCE.finditer(text):
         if match["language"].strip() == "python":
             yield text.count("\n", 0, match.start("body")) + 1, match["body"]
+
+
+def typed(text: str) -> Iterator[tuple[str, str]]:
+    """Each command behind a `$` in the console blocks of a page, and what is shown below it, where ... is anything."""
+    for match in FENCE.finditer(text):
+        if match["language"].strip() == "console":
+            for command, _, output in (part.partition("\n") for part in ("\n" + match["body"]).split("\n$ ")[1:]):
+                yield command, output.rstrip("\n")
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

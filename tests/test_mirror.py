@@ -7,15 +7,23 @@ SOURCE, TESTS = ROOT / "src" / "memalpha", ROOT / "tests"
 
 WITHOUT = {
     "__main__.py": "one call, run as `python -m memalpha` by tests/cli/test_app.py",
+    "cli/exchanging.py": "what commands do, run as they are typed by tests/cli/test_store_commands.py",
+    "cli/printing.py": "what commands print, read by tests/cli/test_memory_commands.py",
+    "cli/remembering.py": "what commands do, run as they are typed by tests/cli/test_memory_commands.py",
     "data/leaks.py": "records, filled and counted by tests/data/test_contamination.py",
     "errors.py": "names and docstrings only",
     "memory/entry.py": "records, held to their numbers by tests/memory/test_bank.py",
+    "serve/mcp_shapes.py": "arguments and results, asked of the tools by tests/serve/test_mcp_tools.py",
     "rl/config.py": "records, read and refused by tests/rl/test_config_file.py",
     "service/records.py": "records, filled by tests/service/test_memory.py",
     "memory/shelf.py": "a part of the bank, held to plain dicts by tests/memory/test_bank.py",
     "memory/store/database.py": "a protocol; what it promises is asked of each database by tests/memory/store",
     "memory/store/memories.py": "one transaction after another, asked for by tests/memory/store/test_scope.py",
+    "memory/store/catalogue.py": "statements, run on each database by tests/memory/store/test_store.py",
     "memory/store/rows.py": "statements, run on each database by tests/memory/store/test_scope.py",
+    "memory/store/columns.py": "rows to changes and back, asked for by tests/memory/store/test_scope.py",
+    "serve/memory_replies.py": "records, filled and read by tests/serve/test_memory_routes.py",
+    "serve/memory_log_replies.py": "records, filled and read by tests/serve/test_memory_log_routes.py",
     "memory/postings.py": "a part of the index, held to a reference library by tests/memory/test_search.py",
 }
 """Modules that need no test file of their own, and why."""

@@ -12,6 +12,7 @@
     │   │   └── OverBudgetError     the limit is the write budget
     │   └── EmptyTextError      nothing but white space
     ├── StoreError              a store that cannot be opened, read or written
+    ├── ArchiveError            an exported memory that cannot be read
     ├── ConflictError           what a write was based on has changed since; nothing was written
     ├── ModelError              a model, a server or a judge that failed; never an answer
     ├── MissingExtraError       a feature whose optional packages are not installed
@@ -68,6 +69,10 @@ class EmptyTextError(BankError):
 
 class StoreError(MemalphaError):
     """A store that cannot be opened, read or written: damaged, of a later version, of another embedder."""
+
+
+class ArchiveError(MemalphaError):
+    """An exported memory, of this package or another, that cannot be read; names the file and the line."""
 
 
 class ConflictError(MemalphaError):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from memalpha.errors import OutputError
 
@@ -16,10 +17,22 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file by one rename, so that no reader ever sees half of it."""
+    with whole_file(file) as draft:
+        draft.write(text)
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[TextIO]:
+    """A file to write bit by bit, which is there once the block ends; nothing is left of it when the block raises."""
     draft = file.with_name(f".{file.name}.writing")
-    draft.write_text(text, encoding="utf-8")
-    sync(draft)
-    draft.replace(file)
+    try:
+        with draft.open("w", encoding="utf-8") as opened:
+            yield opened
+        sync(draft)
+        draft.replace(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from memalpha.agent.overview import overview
 from memalpha.agent.view import ViewConfig
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.entry import Origin
 from memalpha.memory.layouts import MIRIX
 from memalpha.records import Chunk
 
@@ -33,3 +34,13 @@ def test_each_line_brings_up_what_shares_its_words_in_any_store() -> None:
     view = overview(bank(), CHUNK, ViewConfig(newest=0, related=2))
     assert [[entry.id for entry in entries] for entries in view.related] == [[3, 1], []]
     assert [entry.id for entry in overview(bank(), CHUNK, ViewConfig(newest=0, related=1)).related_entries] == [3]
+
+
+def test_beside_the_conversation_only_its_own_entries_are_shown() -> None:
+    made = bank()
+    made.insert(MemoryKind.PROCEDURAL, "Ann sails again and again.", Provenance(origin=Origin.DOCUMENT))
+    config = ViewConfig(newest=1, related=1)
+    assert [entry.id for entry in overview(made, CHUNK, config, said=False).newest] == [2, 4, 5]
+    view = overview(made, CHUNK, config)
+    assert [entry.id for entry in view.newest] == [2, 3, 4]
+    assert view.related == ((made.get(3),), ())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memalpha.agent.view import DEFAULT_VIEW, PAPER_VIEW, View, ViewConfig, build_view, find_related, nano_prompt
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
+from memalpha.memory.entry import Origin
 from memalpha.records import Chunk
 
 SEMANTIC, EPISODIC = MemoryKind.SEMANTIC, MemoryKind.EPISODIC
@@ -212,3 +213,31 @@ def test_a_view_holds_what_it_may_and_each_of_it_stands_on_a_line_of_the_prompt(
             assert weight(told & said, texts) >= overlap * least - 1e-9 > 0
     prompt = nano_prompt(view, source).splitlines()
     assert len(prompt) == len(view.newest) + 1 + len(chunk) + sum(map(len, view.related))
+
+
+def flooded(lookalikes: int) -> Bank:
+    """A fact of the user, and many of a document that are as like a line about it."""
+    made = bank("Ann's drink is tea.")
+    for number in range(lookalikes):
+        made.insert(SEMANTIC, f"Ann's drink is water {number}.", Provenance(origin=Origin.DOCUMENT))
+    return made
+
+
+@pytest.mark.parametrize("lookalikes", [1, 4, 5, 200])
+def test_beside_the_conversation_only_its_own_entries_are_shown(lookalikes: int) -> None:
+    made, chunk = flooded(lookalikes), Chunk(text="User: Ann's drink is cider now.")
+    # What documents repeat makes words common, so that a line shares less of its weight with anything.
+    config = ViewConfig(overlap=0.01)
+    view = build_view(made, chunk, config, said=True)
+    assert [entry.id for entry in view.newest] == [1]
+    assert view.related == ((made.get(1),),)
+    page = build_view(made, chunk, config, said=False)
+    assert [entry.id for entry in page.newest] == [lookalikes + 1]
+
+
+def test_what_is_nothing_but_of_documents_is_not_shown_beside_the_conversation() -> None:
+    made = bank()
+    for number in range(9):
+        made.insert(SEMANTIC, f"Ann's drink is water {number}.", Provenance(origin=Origin.TOOL))
+    view = build_view(made, Chunk(text="User: Ann's drink is cider now."))
+    assert (view.newest, view.related) == ((), ((),))

@@ -15,7 +15,7 @@ from memalpha.cli.app import app
 from memalpha.data.world import make_episodes
 from memalpha.records import write_episodes
 
-COMMANDS = ("demo", "train", "eval", "show", "report", "push", "serve-model")
+COMMANDS = ("demo", "train", "eval", "replay", "report", "push", "serve-model")
 TINY = ["--set", "run.steps=2", "--set", "rollout.episodes=1", "--set", "rollout.group=2", "--set", "data.tokens=200"]
 FAST = [*TINY, "--set", "engine.threads=1", "--set", "data.validation_episodes=1", "--set", "engine.checkpoint_every=1"]
 
@@ -52,7 +52,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["train", "--data", "absent.jsonl"], "absent.jsonl"),
         (["eval", "--model", "absent", "--episodes", "1"], "no model could be loaded"),
         (["eval", "--budget", "2", "--episodes", "1"], "--budget 2"),
-        (["show", "--tokens", "3"], "3 tokens"),
+        (["replay", "--tokens", "3"], "3 tokens"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[str], part: str) -> None:
@@ -73,7 +73,7 @@ def test_a_half_valid_episode_file_names_its_line(tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / "train" / "checkpoints").exists()
 
 
-def test_train_eval_and_show_on_own_episodes(tmp_path: Path) -> None:
+def test_train_eval_and_replay_on_own_episodes(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     write_episodes(file, make_episodes(3, seed=0, tokens=200))
     trained = run("train", "--data", str(file), "--name", "mine", *FAST, cwd=tmp_path)
@@ -85,7 +85,7 @@ def test_train_eval_and_show_on_own_episodes(tmp_path: Path) -> None:
     )
     assert scored.returncode == 0, scored.stderr
     assert "RAG-Top2" in (tmp_path / "table.md").read_text()
-    shown = run("show", "--model", "runs/mine", "--data", str(file), "--threads", "1", cwd=tmp_path)
+    shown = run("replay", "--model", "runs/mine", "--data", str(file), "--threads", "1", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "User:" in shown.stdout
 

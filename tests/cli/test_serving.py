@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import httpx
 import pytest
 
 import memalpha
-from memalpha.cli.serving import is_loopback, read_key, run_model_server, wait_for_signal
+from memalpha.cli.serving import run_model_server
 from memalpha.errors import ConfigError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(memalpha.__file__).resolve().parents[1]), "NO_PROXY": "127.0.0.1"}
@@ -72,30 +71,3 @@ def test_nothing_is_printed_where_nobody_can_listen(capsys: pytest.CaptureFixtur
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
         run_model_server("nano", host="192.0.2.1", port=0, threads=1, key_env=None)
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERVER_KEY", " secret\n")
-    assert read_key("SERVER_KEY") == "secret"
-    assert read_key(None) is None
-    monkeypatch.setenv("SERVER_KEY", "  ")
-    with pytest.raises(ConfigError, match="the environment variable SERVER_KEY is empty"):
-        read_key("SERVER_KEY")
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("me", False)],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_wait_and_the_next_one_is_as_before(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    sending = threading.Timer(0.1, os.kill, (os.getpid(), number))
-    sending.start()
-    wait_for_signal()
-    sending.join()
-    assert signal.getsignal(number) is before

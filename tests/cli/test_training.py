@@ -36,7 +36,7 @@ def test_the_local_engine_trains(tiny_policy: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     status, output = command("--name", "first", f"--set=run.model={tiny_policy}", *SMALL)
     assert status == 0
-    assert output.endswith("look at it with: memalpha show --model runs/first")
+    assert output.endswith("look at it with: memalpha replay --model runs/first")
     assert Path("runs/first/policy/config.json").is_file()
 
 

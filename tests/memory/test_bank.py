@@ -16,6 +16,7 @@ from memalpha.errors import (
     UnknownEntryError,
 )
 from memalpha.memory.bank import Action, Bank, Entry, MemoryKind, Operation, Provenance, Version
+from memalpha.memory.entry import Origin
 from memalpha.memory.layout import FLAT, Block, Layout
 from memalpha.memory.layouts import MEMGPT
 
@@ -48,6 +49,67 @@ def test_insert_numbers_entries_of_both_kinds_by_one_counter() -> None:
     assert [entry.id for entry in made.entries(EPISODIC)] == [2]
     assert len(made) == 3
     assert made.get(2) == Entry(id=2, kind=EPISODIC, text="Ann moved", provenance=FIRST)
+
+
+def test_a_text_of_the_conversation_takes_the_place_of_the_same_text_of_a_document() -> None:
+    made, page = bank(), Provenance(origin=Origin.DOCUMENT)
+    for text in ("Eva is my sister.", "Bo sings.", "Ann sails."):
+        made.insert(SEMANTIC, text, page)
+    told = made.insert(SEMANTIC, "Eva is my sister.", SECOND)
+    assert [(entry.id, entry.text) for entry in made.entries(SEMANTIC)] == [
+        (2, "Bo sings."),
+        (3, "Ann sails."),
+        (4, "Eva is my sister."),
+    ]
+    assert told.provenance is SECOND
+    made.update(SEMANTIC, 4, "Bo sings.", SECOND)
+    raised = made.update(SEMANTIC, 3, "Ann sails.", SECOND)
+    assert [(entry.id, entry.provenance) for entry in made.entries(SEMANTIC)] == [(3, SECOND), (4, SECOND)]
+    assert raised.versions == (Version(text="Ann sails.", provenance=page),)
+    log = [(operation.action, operation.entry_id) for operation in made.log[3:]]
+    assert log == [
+        (Action.DELETE, 1),
+        (Action.INSERT, 4),
+        (Action.DELETE, 2),
+        (Action.UPDATE, 4),
+        (Action.UPDATE, 3),
+    ]
+    made.undo(7, SECOND)
+    assert made.get(4).text == "Eva is my sister."
+    made.insert(SEMANTIC, "Bo sings.", page)
+    made.undo(9, SECOND)  # what it brings back takes its place as well
+    assert [entry.id for entry in made.entries(SEMANTIC)] == [3, 4]
+    assert (made.get(4).text, made.log[-2].action, made.log[-1].undoes) == ("Bo sings.", Action.DELETE, 9)
+
+
+@pytest.mark.parametrize(
+    ("standing", "new"),
+    [
+        (Origin.USER, Origin.USER),
+        (Origin.USER, Origin.DOCUMENT),
+        (Origin.ASSISTANT, Origin.USER),
+        (Origin.DOCUMENT, Origin.TOOL),
+        (Origin.TOOL, Origin.DOCUMENT),
+    ],
+)
+def test_no_other_text_stands_twice(standing: Origin, new: Origin) -> None:
+    made = bank()
+    made.insert(SEMANTIC, "Bo sings.", Provenance(origin=standing))
+    other = made.insert(SEMANTIC, "Ann sails.", FIRST)
+    with pytest.raises(DuplicateError):
+        made.insert(SEMANTIC, "Bo sings.", Provenance(origin=new))
+    with pytest.raises(DuplicateError):
+        made.update(SEMANTIC, other.id, "Bo sings.", Provenance(origin=new))
+    assert made.operation_count == 2
+
+
+def test_nothing_makes_way_for_a_text_that_is_over_the_limit() -> None:
+    small = Layout(name="small", blocks=(Block(kind=SEMANTIC, operations=frozenset(Action), max_tokens=3),))
+    made = Bank(count_tokens=words, layout=small)
+    made.insert(SEMANTIC, "Bo sings", Provenance(origin=Origin.TOOL))
+    with pytest.raises(OverLimitError):
+        made.insert(SEMANTIC, "Bo sings", FIRST)
+    assert made.operation_count == 1
 
 
 def test_texts_are_stripped_and_keep_inner_line_breaks() -> None:
@@ -366,3 +428,27 @@ class BankAgainstDicts(RuleBasedStateMachine):
 
 BankAgainstDicts.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestBankAgainstDicts = BankAgainstDicts.TestCase
+
+
+def test_what_is_replayed_is_counted_when_somebody_asks() -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text.split())
+
+    first = Bank(count_tokens=lambda text: len(text.split()))
+    for number in range(100):
+        first.insert(SEMANTIC, f"word {number}", FIRST)
+    first.delete(SEMANTIC, 7, FIRST)
+    second = Bank(count_tokens=count)
+    second.replay(first.log, next_id=first.next_id, next_number=first.next_number)
+    assert second.search(SEMANTIC, "42", 3) == first.search(SEMANTIC, "42", 3)
+    assert second.insert(SEMANTIC, "one more word", FIRST).id == 101
+    assert counted == ["one more word"]
+    twin = second.fork()
+    second.update(SEMANTIC, 1, "another text here", FIRST)
+    second.delete(SEMANTIC, 2, FIRST)
+    assert second.tokens() == 97 * 2 + 3 + 3
+    assert twin.tokens() == 99 * 2 + 3
+    assert second.tokens() == second.tokens(SEMANTIC) == 200

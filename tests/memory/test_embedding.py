@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memalpha.memory.embedding import HashedEmbedder, nearest, unit_rows
+from memalpha.memory.embedding import HashedEmbedder, Vectors, nearest, noise, unit_rows
 
 EMBEDDER = HashedEmbedder()
 
@@ -70,3 +72,13 @@ def test_many_texts_are_embedded_in_blocks() -> None:
     rows = EMBEDDER.embed(texts)
     assert np.array_equal(rows[[0, 600, 1099]], EMBEDDER.embed([texts[0], texts[600], texts[1099]]))
     assert [found[0] for found in nearest(rows, rows[:700], 1)] == list(range(700))
+
+
+def test_noise_is_the_nearest_of_what_has_nothing_in_common() -> None:
+    assert 0.2 < noise(EMBEDDER) < 0.3
+
+    class Constant(HashedEmbedder):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return np.ones((len(texts), 1), dtype=np.float32)
+
+    assert noise(Constant()) == 1

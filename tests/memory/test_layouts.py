@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from memalpha.agent.prompting import load
+from memalpha.errors import ConfigError
 from memalpha.memory.entry import Action, MemoryKind
 from memalpha.memory.layout import FLAT, MEMALPHA, Layout, Reply
-from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX
+from memalpha.memory.layouts import MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX, layout_of
 
 LAYOUTS = (MARKDOWN, MEM1, MEMAGENT, MEMGPT, MIRIX)
 
@@ -57,3 +58,10 @@ def test_mirix_has_six_parts_with_tools_of_their_own() -> None:
     by_name = {form.name: form for form in MIRIX.tools}
     assert by_name["semantic_memory_update"].text_arguments == ("name", "summary", "details")
     assert by_name["vault_memory_delete"].text_arguments == ()
+
+
+def test_layouts_are_found_by_name() -> None:
+    assert layout_of(None) is MEMALPHA
+    assert layout_of("mirix") is MIRIX
+    with pytest.raises(ConfigError, match="got the layout 'mine', expected one of memalpha, flat"):
+        layout_of("mine")

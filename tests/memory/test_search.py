@@ -184,3 +184,40 @@ def test_plain_python_and_numpy_give_the_same_bits(monkeypatch: pytest.MonkeyPat
     small = index.search(query, 30)
     monkeypatch.setattr("memalpha.memory.search.SMALL", 0)
     assert index.search(query, 30) == small
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(texts, min_size=SMALL + 1, max_size=SMALL + 70), st.lists(texts, max_size=3), texts)
+def test_many_at_once_are_as_one_by_one(many: list[str], later: list[str], query: str) -> None:
+    given_texts = {100 + key: text for key, text in enumerate(many)}
+    index, plain = BM25Index(), dict(given_texts)
+    index.add_all(given_texts)
+    assert_same(index, plain, query)
+    for key in list(plain)[::3]:
+        index.remove(key)
+        del plain[key]
+    for number, text in enumerate(later):
+        index.add(number, text)
+        plain[number] = text
+    assert_same(index, plain, query)
+
+
+@given(
+    st.lists(texts, max_size=12),
+    st.dictionaries(st.sampled_from(WORDS), st.integers(0, 3)),
+    st.sets(st.sampled_from(WORDS)),
+)
+def test_matches_are_those_of_telling_words(many: list[str], weights: dict[str, float], telling: set[str]) -> None:
+    index = index_of(*many)
+    words = [tokenize(text) for text in many]
+    mean = sum(map(len, words)) / max(len(words), 1) or 1.0
+    expected = []
+    for key, own in enumerate(words):
+        if telling & set(weights) & set(own):
+            norm = 1.5 * (0.25 + 0.75 * len(own) / mean)
+            score = sum(weight * own.count(word) * 2.5 / (own.count(word) + norm) for word, weight in weights.items())
+            expected.append((key, score))
+    expected.sort(key=lambda hit: (-round(hit[1], 9), -hit[0]))
+    found = list(index.matches(weights, telling))
+    assert [key for key, _ in found] == [key for key, _ in expected]
+    assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-9)

@@ -293,6 +293,7 @@ def test_a_run_leaves_its_folder_and_tells_its_observer(short_run: TrainConfig, 
         "policy",
         "run.json",
         "tensorboard",
+        "traces",
     ]
     assert RunFolder(path=tmp_path).config() == config
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
@@ -318,6 +319,18 @@ def test_validation_comes_every_so_many_steps_and_at_the_end(short_run: TrainCon
     assert validated(2) == [2, 3]
     assert validated(0) == []
     assert validated(1, episodes=0) == []
+
+
+def test_steps_that_are_validated_leave_traces(short_run: TrainConfig, tmp_path: Path) -> None:
+    train(varied(short_run, run={"validate_every": 2, "steps": 3}, data={"validation_episodes": 1}), tmp_path)
+    kept = {file.stem: json.loads(file.read_text()) for file in (tmp_path / "traces").iterdir()}
+    assert {"step-000002-validation", "step-000003-validation", "step-000003-best"} <= set(kept)
+    assert not any(name.startswith("step-000001") for name in kept)
+    validated = [row for row in timeless(tmp_path) if "validation_score" in row]
+    # One validation episode: its score is that of the step.
+    assert [kept[f"step-00000{row['step']}-validation"]["score"] for row in validated] == [
+        row["validation_score"] for row in validated
+    ]
 
 
 def test_a_model_that_writes_only_garbage_trains_and_scores_nothing(

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from memalpha.errors import ConfigError
-from memalpha.serve.launch import serving
+from memalpha.serve.launch import is_loopback, serving
 
 
 def slow_app(seconds: float, log: list[str]) -> FastAPI:
@@ -113,3 +113,11 @@ def test_an_application_that_does_not_start_is_one_sentence() -> None:
 
     with pytest.raises(ConfigError, match="the server did not start"), serving(FastAPI(lifespan=broken)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("me", False)],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

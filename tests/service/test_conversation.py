@@ -43,7 +43,7 @@ def test_roles_say_whose_words_they_are() -> None:
     assert told(messages) == [
         ("User", "What is\nthis?", USER),
         ("look at", "a cat", TOOL),
-        ("Assistant", "A cat.", ASSISTANT),
+        ("Assistant", "A cat.", TOOL),
         ("Document", "Cats.", DOCUMENT),
     ]
     assert {origin for _, _, origin in told(messages, DOCUMENT)} == {DOCUMENT}
@@ -85,9 +85,17 @@ def test_what_anybody_may_have_written_stands_in_chunks_of_its_own() -> None:
     said = read_messages([{"role": role, "content": f"{role} speaks."} for role in roles])
     assert [part.origins for part in portions(said, None, 100, words)] == [
         (USER,),
-        (TOOL, DOCUMENT),
-        (ASSISTANT, USER),
+        (TOOL, DOCUMENT, DOCUMENT),
+        (USER,),
     ]
+
+
+def test_the_assistant_speaks_for_what_it_has_just_read_until_the_user_speaks() -> None:
+    roles = ["assistant", "tool", "assistant", "assistant", "user", "assistant", "document", "tool", "assistant"]
+    said = read_messages([{"role": role, "content": "x"} for role in roles])
+    assert [each.origin for each in said] == [
+        ASSISTANT, TOOL, TOOL, TOOL, USER, ASSISTANT, DOCUMENT, TOOL, DOCUMENT,
+    ]  # fmt: skip
 
 
 @given(

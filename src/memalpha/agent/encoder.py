@@ -48,7 +48,7 @@ class TransformerEmbedder:
 
     @property
     def name(self) -> str:
-        """The folder it was loaded from."""
+        """As it was called, else the folder it was loaded from."""
         return self._name
 
     @property
@@ -77,8 +77,13 @@ class TransformerEmbedder:
         return mean_BD.float()
 
 
-def load_embedder(folder: Path) -> TransformerEmbedder:
-    """The encoder of a folder; raises `ConfigError` for settings it does not know, `ModelError` for a broken folder."""
+def load_embedder(folder: Path, *, name: str | None = None) -> TransformerEmbedder:
+    """The encoder of a folder, called as the folder is unless given a name.
+
+    Raises:
+        ConfigError: The folder has settings that are not known here.
+        ModelError: It is broken.
+    """
     if not (folder / "config.json").is_file():
         raise ConfigError(
             f"{folder} has no config.json, expected the folder of a sentence encoder such as all-MiniLM-L6-v2; "
@@ -103,7 +108,7 @@ def load_embedder(folder: Path) -> TransformerEmbedder:
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:
         raise ModelError(f"the weights in {folder} lack {missing[0]}; fetch the folder again")
-    return TransformerEmbedder(network, tokenizer, name=folder.name, first_token=first_token, max_tokens=length)
+    return TransformerEmbedder(network, tokenizer, name=name or folder.name, first_token=first_token, max_tokens=length)
 
 
 def _takes_first_token(folder: Path) -> bool:

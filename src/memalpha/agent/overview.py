@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import math
 
-from memalpha.agent.view import View, ViewConfig, rarity_of
+from memalpha.agent.view import View, ViewConfig, hits_shown, newest_shown, rarity_of
 from memalpha.memory.bank import Bank, Entry
 from memalpha.memory.search import tokenize
 from memalpha.records import Chunk
 
 
-def overview(bank: Bank, chunk: Chunk, config: ViewConfig) -> View:
-    """The view of `bank` for one chunk: the newest of each store, and the best of all stores for each line."""
-    newest = [entry for kind in bank.layout.stores for entry in bank.newest(config.newest, kind)]
+def overview(bank: Bank, chunk: Chunk, config: ViewConfig, *, said: bool = True) -> View:
+    """The view of `bank` for one chunk: the newest of each store, and the best of all stores for each line.
+
+    Beside what is `said` in the conversation only its own entries are shown, as in `memalpha.agent.view`.
+    """
+    stores = bank.layout.stores
+    newest = [entry for kind in stores for entry in newest_shown(bank, kind, config.newest, said=said)]
     newest.sort(key=lambda entry: entry.id)
-    related = tuple(_best(bank, line, config.related) for line in chunk.lines)
+    related = tuple(_best(bank, line, config.related, said=said) for line in chunk.lines)
     return View(core=bank.core_text, newest=tuple(newest), related=related)
 
 
-def _best(bank: Bank, line: str, k: int) -> tuple[Entry, ...]:
+def _best(bank: Bank, line: str, k: int, *, said: bool) -> tuple[Entry, ...]:
     """The k entries that share most with a line; none that shares no word with it."""
     words = frozenset(tokenize(line))
-    found = [hit.entry for kind in bank.layout.stores for hit in bank.search(kind, line, k)]
+    found = [hit.entry for kind in bank.layout.stores for hit in hits_shown(bank, kind, line, k, said=said)]
     weighed = [(_shared(bank, words, entry), entry) for entry in found]
     weighed.sort(key=lambda pair: (-pair[0], pair[1].id))
     return tuple(entry for weight, entry in weighed[:k] if weight > 0)

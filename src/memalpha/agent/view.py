@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from memalpha.memory.bank import Bank, Entry, MemoryKind
+from memalpha.memory.bank import Bank, Entry, Hit, MemoryKind
+from memalpha.memory.find import FUNCTION_WORDS
 from memalpha.memory.search import tokenize
 from memalpha.records import Chunk
 
@@ -22,12 +23,7 @@ _PROPOSED = 5
 """Hits of each store that are looked at for one related entry."""
 
 _WORD = re.compile(r"\w+")
-_FUNCTION_WORDS = frozenset(
-    "a an the and or but if of to in on at for from by with about as is are was were be been being has have had do "
-    "does did not no any more now it its this that these those there here i me my we our you your he him his she her "
-    "they them their who whom whose what which when where why how so than then too very can could will would shall "
-    "should may might must s t user assistant instead note wrong say says said".split()
-)
+_FUNCTION_WORDS = FUNCTION_WORDS | frozenset("user assistant instead note wrong say says said".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +65,39 @@ class View:
         return tuple(found)
 
 
-def build_view(bank: Bank, chunk: Chunk, config: ViewConfig = DEFAULT_VIEW) -> View:
-    """The view of `bank` for one chunk."""
-    newest = [entry for kind in STORES for entry in bank.newest(config.newest, kind)]
+def build_view(bank: Bank, chunk: Chunk, config: ViewConfig = DEFAULT_VIEW, *, said: bool = True) -> View:
+    """The view of `bank` for one chunk, which is `said` in the conversation or is the text of a tool or a document.
+
+    Beside the conversation only entries of the conversation are shown: what a document left behind tells no writer
+    what to do with the words of the user.
+    """
+    newest = [entry for kind in STORES for entry in newest_shown(bank, kind, config.newest, said=said)]
     newest.sort(key=lambda entry: entry.id)
-    related = tuple(find_related(bank, line, config) for line in chunk.lines)
+    related = tuple(find_related(bank, line, config, said=said) for line in chunk.lines)
     return View(core=bank.core_text, newest=tuple(newest), related=related)
 
 
-def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]:
+def newest_shown(bank: Bank, kind: MemoryKind, n: int, *, said: bool) -> list[Entry]:
+    """The n newest entries of a kind that may be shown, the newest first."""
+    hits = first_shown(lambda k: [Hit(entry=entry, score=0.0) for entry in bank.newest(k, kind)], n, said=said)
+    return [hit.entry for hit in hits]
+
+
+def first_shown(take: Callable[[int], Sequence[Hit]], n: int, *, said: bool) -> list[Hit]:
+    """The first n hits of those that `take` gives; of the conversation alone where the chunk is `said` in it.
+
+    Others that come first are passed over, however many they are.
+    """
+    asked = n
+    while True:
+        found = take(asked)
+        shown = [hit for hit in found if hit.entry.provenance.origin.trusted or not said][:n]
+        if len(shown) == n or len(found) < asked:
+            return shown
+        asked *= 8
+
+
+def find_related(bank: Bank, line: str, config: ViewConfig, *, said: bool = True) -> tuple[Entry, ...]:
     """The entries of both stores that share most with `line`, if they share enough of its content words.
 
     BM25 proposes; the shared content words decide, each by its rarity in the memory, names and numbers twice. In a
@@ -86,20 +106,25 @@ def find_related(bank: Bank, line: str, config: ViewConfig) -> tuple[Entry, ...]
     """
     if config.related == 0 or len(bank) == 0:
         return ()
-    words, marked = _content(line), _marked(line)
+    words, marked = content_words(line), marked_words(line)
     query = " ".join(sorted(words))
     rarity = {word: rarity_of(bank, word) for word in words}
     found: list[tuple[float, float, Entry]] = []
-    for hit in (hit for kind in STORES for hit in bank.search(kind, query, _PROPOSED * config.related)):
-        theirs = _content(hit.entry.text)
+    for hit in (hit for kind in STORES for hit in hits_shown(bank, kind, query, _PROPOSED * config.related, said=said)):
+        theirs = content_words(hit.entry.text)
         rarity.update((word, rarity_of(bank, word)) for word in theirs if word not in rarity)
-        twice = marked | _marked(hit.entry.text)
+        twice = marked | marked_words(hit.entry.text)
         shared = _weight(words & theirs, rarity, twice)
         least = min(_weight(words, rarity, twice), _weight(theirs, rarity, twice))
         if shared > 0 and shared >= config.overlap * least:
             found.append((shared, hit.score, hit.entry))
     found.sort(key=lambda each: (-each[0], -each[1], each[2].id))
     return tuple(entry for _, _, entry in found[: config.related])
+
+
+def hits_shown(bank: Bank, kind: MemoryKind, query: str, n: int, *, said: bool) -> list[Hit]:
+    """The n entries of a kind that match best and may be shown."""
+    return first_shown(lambda k: bank.search(kind, query, k), n, said=said)
 
 
 def rarity_of(bank: Bank, word: str) -> float:
@@ -113,13 +138,13 @@ def _weight(words: frozenset[str], rarity: Mapping[str, float], twice: frozenset
 
 
 @lru_cache(maxsize=50_000)
-def _content(text: str) -> frozenset[str]:
+def content_words(text: str) -> frozenset[str]:
     """The words of a text that are not function words, in lower case."""
     return frozenset(tokenize(text)) - _FUNCTION_WORDS
 
 
 @lru_cache(maxsize=50_000)
-def _marked(line: str) -> frozenset[str]:
+def marked_words(line: str) -> frozenset[str]:
     """Capitalised words and words with a digit, function words aside."""
     found = _WORD.findall(line)
     return frozenset(word.lower() for word in found if word[0].isupper() or not word.isalpha()) - _FUNCTION_WORDS

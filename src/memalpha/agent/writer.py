@@ -107,7 +107,7 @@ class Writer:
         `origins` says whose words each line is; empty is the user's. Text that anybody may have written changes
         nothing of what was said in the conversation (`memalpha.memory.tools`).
         """
-        asked = self.ask(bank, chunk)
+        asked = self.ask(bank, chunk, origins)
         (completion,) = self.model.complete([asked.prompt], self.sampling)
         return self.step(bank, chunk, index, asked=asked, completion=completion, origins=origins)
 
@@ -120,15 +120,15 @@ class Writer:
             for (bank, chunk, index), each, completion in zip(work, asked, completions, strict=True)
         ]
 
-    def ask(self, bank: Bank, chunk: Chunk) -> Asked:
+    def ask(self, bank: Bank, chunk: Chunk, origins: tuple[Origin, ...] = ()) -> Asked:
         """What the model is asked for one chunk, with its memory as it stands."""
-        view = self.view(bank, chunk)
+        view = self.view(bank, chunk, origins)
         return Asked(view=view, prompt=self.prompt(bank, view, chunk))
 
-    def view(self, bank: Bank, chunk: Chunk) -> View:
+    def view(self, bank: Bank, chunk: Chunk, origins: tuple[Origin, ...] = ()) -> View:
         """What the model is shown of its memory for one chunk."""
         build = build_view if set(bank.layout.stores) <= set(STORES) else overview
-        return build(bank, chunk, self.config.view)
+        return build(bank, chunk, self.config.view, said=all(origin.trusted for origin in origins))
 
     def prompt(self, bank: Bank, view: View, chunk: Chunk) -> Prompt:
         """What the model reads for one chunk."""

@@ -10,6 +10,10 @@ from typing import Annotated
 import typer
 
 from memalpha.cli.extras import TRAINING, need, need_training
+from memalpha.cli.mcp_command import mcp
+from memalpha.cli.memory_commands import add_memory_commands
+from memalpha.cli.memory_server import keys_app, serve
+from memalpha.cli.reindex import reindex
 from memalpha.cli.run_commands import push, report
 from memalpha.data.leaks import LeakPolicy
 from memalpha.errors import ConfigError, MemalphaError
@@ -27,6 +31,7 @@ data_app = typer.Typer(
     help="Build training sets from public data, and look for what they give away of tests.", no_args_is_help=True
 )
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 
 
 class Engine(StrEnum):
@@ -169,8 +174,8 @@ def evaluate(  # noqa: PLR0913 -- each argument is an option of the command line
     evaluate_model(model, asked, budget=budget, baselines=baselines, rivals=rivals, threads=threads, out=out)
 
 
-@app.command(epilog="Example: **memalpha show --model runs/demo --seed 3**")
-def show(
+@app.command(epilog="Example: **memalpha replay --model runs/demo --seed 3**")
+def replay(
     model: Model = "nano",
     data: Data = "world",
     tokens: Annotated[int, typer.Option(help="Length of a world episode.")] = 500,
@@ -178,7 +183,7 @@ def show(
     budget: Annotated[float | None, typer.Option(help="Share of each chunk that may be written, above 0 to 1.")] = None,
     threads: Threads = 2,
 ) -> None:
-    """Show one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
+    """Replay one episode chunk by chunk: what the writer stored, changed and ignored, and what was answered from it."""
     need_training()
     from memalpha.cli.measure import Asked, show_episode
 
@@ -186,10 +191,17 @@ def show(
     show_episode(model, asked, budget=budget, threads=threads)
 
 
+add_memory_commands(app)
+app.command(epilog="Example: **memalpha reindex memory.db --embedder minilm**")(reindex)
 app.command(epilog="Example: **memalpha report runs/world-0 runs/world-1 runs/paper-0 --out compared**")(report)
 app.command(
     epilog="Examples: **memalpha push runs/demo --folder exported**, **memalpha push runs/demo --to ann/first-writer**"
 )(push)
+app.command(epilog="Example: **memalpha mcp --store memory.db --user ana**")(mcp)
+app.command(
+    epilog="Examples: **memalpha serve --store memory.db --port 8080**, "
+    "**memalpha serve --upstream http://127.0.0.1:8000/v1**"
+)(serve)
 
 
 @app.command(

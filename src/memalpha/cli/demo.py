@@ -15,16 +15,18 @@ from rich.console import Console
 from memalpha.agent.local import LocalModel, load_local
 from memalpha.cli.measure import baseline_systems, open_episodes, writer_system
 from memalpha.cli.progress import TrainingProgress
-from memalpha.episode import Trace
+from memalpha.episode import Count, Trace
 from memalpha.evaluation.baselines import System
 from memalpha.evaluation.harness import SystemScore, compare
 from memalpha.evaluation.report import rich_table, write_report
 from memalpha.records import Episode
+from memalpha.rewards import RewardWeights, RuleValidator, reward
 from memalpha.rl.alarms import raised
 from memalpha.rl.checkpoint import RunFolder
-from memalpha.rl.config import TrainConfig
+from memalpha.rl.config import RewardConfig, TrainConfig
 from memalpha.rl.config_file import load_config
 from memalpha.rl.train import train
+from memalpha.traces import keep_trace
 
 TEST_SEED = 11
 WARM, WARM_GREEDY = "Warm start (sampled)", "Warm start (greedy)"
@@ -55,6 +57,8 @@ def run_demo(folder: Path, overrides: Mapping[str, str], *, episodes: int) -> li
     after, traces_after = _score(console, systems, tests)
     rows = [*before, *after]
     console.print(rich_table(rows))
+    for name, trace in (("before-rl", traces_before[WARM][0]), ("after-rl", traces_after[TRAINED][0])):
+        _keep(folder, name, trace, config.reward, trained.counter)
     metrics = RunFolder(path=folder).metrics()
     alarms = " ".join(f"Step {alarm.step}: {alarm.sentence}" for alarm in raised(metrics))
     page = write_report(
@@ -92,6 +96,11 @@ def commit() -> str:
     except FileNotFoundError:
         return "unknown"
     return found.stdout.strip() or "unknown"
+
+
+def _keep(folder: Path, name: str, trace: Trace, settings: RewardConfig, count_tokens: Count) -> None:
+    earned = reward(trace, preset=settings.preset, validator=RuleValidator(), count_tokens=count_tokens)
+    keep_trace(folder, name, trace, earned, RewardWeights(compression=settings.compression, content=settings.content))
 
 
 def _both(model: LocalModel, sampled: str, greedy: str) -> list[System]:

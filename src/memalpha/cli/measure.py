@@ -1,4 +1,4 @@
-"""What `eval`, `show` and `demo` share: models by name, episodes by source, systems side by side."""
+"""What `eval`, `replay` and `demo` share: models by name, episodes by source, systems side by side."""
 
 from __future__ import annotations
 

@@ -37,4 +37,4 @@ def run_cluster_training(
 
 
 def _tell(run: Path) -> None:
-    typer.echo(f"The trained model is in {run / 'policy'}; look at it with: memalpha show --model {run}")
+    typer.echo(f"The trained model is in {run / 'policy'}; look at it with: memalpha replay --model {run}")

@@ -120,12 +120,15 @@ def append_line(file: Path, row: Mapping[str, Any]) -> None:
             out.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
 
 
-def read_lines(file: Path) -> list[tuple[str, Any]]:
-    """Place and value of each line; a last line that a kill cut is taken away. Raises `CheckpointError`."""
+def read_lines(file: Path, *, mend: bool = True) -> list[tuple[str, Any]]:
+    """Place and value of each line; a last line that a kill cut is taken away. Raises `CheckpointError`.
+
+    Without `mend` the file stays as it is, for those who look at an evaluation that goes on.
+    """
     if not file.exists():
         return []
     whole, end, cut = file.read_bytes().rpartition(b"\n")
-    if cut:
+    if cut and mend:
         with file.open("r+b") as opened:
             opened.truncate(len(whole) + len(end))
     found = []
@@ -137,12 +140,12 @@ def read_lines(file: Path) -> list[tuple[str, Any]]:
     return found
 
 
-def read_rows(file: Path, kind: type[Row]) -> list[Row]:
-    """The rows of a file; raises `CheckpointError` that names file and line."""
+def read_rows(file: Path, kind: type[Row], *, mend: bool = True) -> list[Row]:
+    """The rows of a file, read as `read_lines` does; raises `CheckpointError` that names file and line."""
     hints = get_type_hints(kind)
     names = {each.name for each in fields(kind)}
     rows = []
-    for where, data in read_lines(file):
+    for where, data in read_lines(file, mend=mend):
         if not isinstance(data, dict) or set(data) != names:
             raise _damaged(where, f"expected the keys {', '.join(sorted(names))}")
         try:

@@ -99,7 +99,7 @@ def _loading(facts: CardFacts) -> str:
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
         f'tokenizer = AutoTokenizer.from_pretrained("{facts.name}")\n'
         f'network = AutoModelForCausalLM.from_pretrained("{facts.name}")\n```\n\n'
-        f"`memalpha eval --model {facts.name}` scores it, `memalpha show --model {facts.name}` shows what it keeps."
+        f"`memalpha eval --model {facts.name}` scores it, `memalpha replay --model {facts.name}` shows what it keeps."
     )
 
 

@@ -108,8 +108,8 @@ def add_lines(memory: Any, episode: Episode, bank: Bank) -> dict[str, Entry]:
 
 
 @contextmanager
-def open_mem0(embedder: Embedder) -> Iterator[Any]:
-    """An empty mem0 memory; raises `MissingExtraError` when mem0 is not installed."""
+def open_mem0(embedder: Embedder, folder: Path | None = None) -> Iterator[Any]:
+    """A mem0 memory in a folder, or an empty one in RAM; raises `MissingExtraError` when mem0 is not installed."""
     if find_spec("mem0") is None:
         raise MissingExtraError(
             "the system mem0-raw needs mem0, which is not installed; run: pip install 'memalpha[mem0]'"
@@ -118,21 +118,23 @@ def open_mem0(embedder: Embedder) -> Iterator[Any]:
         os.environ.setdefault(name, value)
     for name in ("mem0", "qdrant_client"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    client = import_module("qdrant_client").QdrantClient(":memory:")
+    path = ":memory:" if folder is None else str(folder / "qdrant")
+    store = import_module("qdrant_client").QdrantClient
+    client = store(path) if folder is None else store(path=path)
     # The keys are never used: raw mode asks no model, and our embedder takes the place of the configured one.
     config = {
         "vector_store": {
             "provider": "qdrant",
             "config": {
                 "client": client,
-                "path": ":memory:",
+                "path": path,
                 "collection_name": _COLLECTION,
                 "embedding_model_dims": embedder.dimensions,
             },
         },
         "llm": {"provider": "openai", "config": {"api_key": "unused"}},
         "embedder": {"provider": "openai", "config": {"api_key": "unused"}},
-        "history_db_path": ":memory:",
+        "history_db_path": ":memory:" if folder is None else str(folder / "history.db"),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

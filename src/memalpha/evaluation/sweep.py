@@ -21,6 +21,8 @@ from memalpha.evaluation.ledger import Ledger, MemoryRow, QuestionRow, digest
 from memalpha.memory.bank import Bank
 from memalpha.metrics import score
 from memalpha.records import Episode
+from memalpha.rewards import RewardPreset, RewardWeights, RuleValidator, reward
+from memalpha.traces import keep_trace
 
 SIDE_BY_SIDE = 8
 """Episodes of a group."""
@@ -138,6 +140,11 @@ class _Asked:
         """The episode with these questions only; no system knows a question while it reads."""
         return replace(self.episode, questions=tuple(self.episode.questions[number] for number in self.numbers))
 
+    @property
+    def shown(self) -> bool:
+        """Whether its trace is kept: it is the first of its cell, and all of it is asked."""
+        return self.episode is self.cell.episodes[0] and len(self.numbers) == len(self.episode.questions)
+
 
 class _Job:
     """A group of episodes for one system; writes down what the system tells while it runs."""
@@ -158,7 +165,12 @@ class _Job:
         self.questions = sum(len(asked.numbers) for asked in group)
 
     def run(self) -> None:
-        self._system.run([asked.reduced for asked in self._asked.values()], self)
+        traces = self._system.run([asked.reduced for asked in self._asked.values()], self)
+        for asked, trace in zip(self._asked.values(), traces, strict=True):
+            if asked.shown:
+                name = f"{asked.cell.suite}-seed-{asked.cell.seed}-{self._name}"
+                earned = reward(trace, preset=RewardPreset.DEFAULT, validator=RuleValidator(), count_tokens=self._count)
+                keep_trace(self._ledger.folder, name, trace, earned, RewardWeights())
 
     def wrote(self, episode: Episode, bank: Bank, seconds: float) -> None:
         asked = self._asked[episode.id]

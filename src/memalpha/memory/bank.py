@@ -7,13 +7,13 @@ operation raises. Texts are stripped, line breaks inside them are kept.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from memalpha.errors import DuplicateError, EmptyTextError, NotAllowedError, OverLimitError, UnknownEntryError
+from memalpha.errors import DuplicateError, EmptyTextError, OverLimitError, UnknownEntryError
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance, Version
-from memalpha.memory.history import before_operation, entries_after, place_of
+from memalpha.memory.history import Place, before_operation, entries_after, place_of
 from memalpha.memory.layout import MEMALPHA, Layout
 from memalpha.memory.shelf import Shelf
 
@@ -111,12 +111,7 @@ class Bank:
         return tuple(self._log[count:])
 
     def newest(self, n: int, kind: MemoryKind | None = None) -> list[Entry]:
-        """The n entries inserted last, the newest first; an update does not make an entry newer.
-
-        Args:
-            n: How many at most.
-            kind: Of which kind; None is all lists together.
-        """
+        """The n entries inserted last, of one kind or of all lists, the newest first; an update makes none newer."""
         kinds = self._stores if kind is None else (kind,)
         lists: list[Iterable[Entry]] = [reversed(self._shelf(each).entries.values()) for each in kinds]
         return list(islice(heapq.merge(*lists, key=lambda entry: -entry.id), max(n, 0)))
@@ -126,15 +121,26 @@ class Bank:
         shelf = self._shelf(kind)
         return [Hit(entry=shelf.entries[key], score=score) for key, score in shelf.index.search(query, k)]
 
+    def matches(
+        self, kind: MemoryKind, weights: Mapping[str, float], telling: Collection[str]
+    ) -> Iterator[tuple[int, float]]:
+        """Id and score of the entries of a kind that have a telling word, the best first (`BM25Index.matches`)."""
+        return self._shelf(kind).index.matches(weights, telling)
+
     def frequency(self, word: str) -> int:
         """How many entries of all lists have a word, as `search.tokenize` gives it."""
         return sum(self._shelves[kind].index.frequency(word) for kind in self._stores)
 
+    @property
+    def others(self) -> int:
+        """How many entries of all lists are texts of tools and documents."""
+        return sum(self._shelves[kind].others for kind in self._stores)
+
     def tokens(self, kind: MemoryKind | None = None) -> int:
         """Tokens of the texts of one kind, or of the whole memory; ids and times are not counted."""
         if kind is not None:
-            return self._shelf(kind).tokens
-        return sum(shelf.tokens for shelf in self._shelves.values())
+            return self._shelf(kind).tokens(self.count_tokens)
+        return sum(shelf.tokens(self.count_tokens) for shelf in self._shelves.values())
 
     def insert(self, kind: MemoryKind, text: str, provenance: Provenance) -> Entry:
         """Add an entry under the next id.
@@ -142,11 +148,11 @@ class Bank:
         Raises:
             NotAllowedError: The layout has no insert for this kind.
             EmptyTextError: The text is white space only.
-            DuplicateError: This kind has an entry with this text.
+            DuplicateError: This kind has an entry with this text, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
-        self._check_allowed(kind, Action.INSERT)
-        text, size_tokens = self._check_text(kind, text, None)
+        self.layout.check(kind, Action.INSERT)
+        text, size_tokens = self._make_room(kind, text, None, provenance)
         entry = Entry(id=self.next_id, kind=kind, text=text, provenance=provenance)
         self.next_id += 1
         self._shelves[kind].put(entry, size_tokens)
@@ -160,13 +166,13 @@ class Bank:
             NotAllowedError: The layout has no update for this kind.
             UnknownEntryError: No entry of this kind has this id.
             EmptyTextError: The text is white space only.
-            DuplicateError: This entry or another of its kind has this text already.
+            DuplicateError: This entry or another of its kind has this text already, as trusted as this one.
             OverLimitError: The kind would pass its limit.
         """
-        self._check_allowed(kind, Action.UPDATE)
+        self.layout.check(kind, Action.UPDATE)
         first = kind.single and entry_id is None and self.single(kind) is None
         old = None if first else self._find(kind, entry_id)
-        text, size_tokens = self._check_text(kind, text, old)
+        text, size_tokens = self._make_room(kind, text, old, provenance)
         if old is None:
             entry = Entry(id=CORE_ID, kind=kind, text=text, provenance=provenance)
         else:
@@ -183,7 +189,7 @@ class Bank:
             NotAllowedError: The layout has no delete for this kind.
             UnknownEntryError: No entry of this kind has this id, or the single text is empty.
         """
-        self._check_allowed(kind, Action.DELETE)
+        self.layout.check(kind, Action.DELETE)
         old = self._find(kind, entry_id)
         self._shelves[kind].drop(old)
         self._record(Action.DELETE, kind, old, None, provenance)
@@ -197,14 +203,14 @@ class Bank:
         Raises:
             UnknownEntryError: The log has no operation of this number.
             ConflictError: The entry has changed since.
-            DuplicateError: Another entry of its kind has the earlier text by now.
+            DuplicateError: Another entry of its kind has the earlier text by now, and is as trusted.
             OverLimitError: The kind would pass its limit.
         """
         (kind, entry_id), earlier = before_operation(self._log, number)
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
-            _, size_tokens = self._check_text(kind, earlier.text, current)
+            _, size_tokens = self._make_room(kind, earlier.text, current, earlier.provenance)
             shelf.put(earlier, size_tokens)
         elif current is not None:
             shelf.drop(current)
@@ -226,34 +232,28 @@ class Bank:
         new = list(operations)
         for operation in new:
             if operation.kind not in self._shelves:
-                raise self._unknown_kind(operation.kind, operation.action)
-        places = {place_of(operation) for operation in new}
+                self.layout.check(operation.kind, operation.action)
         self._log += new
-        found = entries_after(operation for operation in self._log if place_of(operation) in places)
-        for (kind, entry_id), entry in sorted(found.items(), key=lambda item: item[0][1]):
-            old = self._shelves[kind].entries.get(entry_id)
-            if entry is not None:
-                self._shelves[kind].put(entry, self.count_tokens(entry.text))
-            elif old is not None:
-                self._shelves[kind].drop(old)
+        found = self._after(new)
+        for kind, shelf in self._shelves.items():
+            here = {entry_id: entry for (each, entry_id), entry in found.items() if each is kind}
+            for gone in (entry_id for entry_id, entry in here.items() if entry is None and entry_id in shelf.entries):
+                shelf.drop(shelf.entries[gone])
+            shelf.put_all([entry for _, entry in sorted(here.items()) if entry is not None])
         self.next_id, self.next_number = next_id, next_number
+
+    def _after(self, new: Sequence[Operation]) -> dict[Place, Entry | None]:
+        """What the newest operations leave at the places that they name."""
+        places = {place_of(operation) for operation in new}
+        if any(operation.undoes is not None for operation in new):  # which goes back to what only the log knows
+            return entries_after(operation for operation in self._log if place_of(operation) in places)
+        return entries_after(
+            new, {(kind, entry_id): self._shelf(kind).entries.get(entry_id) for kind, entry_id in places}
+        )
 
     def _shelf(self, kind: MemoryKind) -> Shelf:
         """The entries of a kind to read from; a kind that the layout does not have has none."""
         return self._shelves.get(kind, _NOTHING)
-
-    def _check_allowed(self, kind: MemoryKind, action: Action) -> None:
-        if self.layout.allows(kind, action):
-            return
-        block = self.layout.block(kind)
-        if block is None:
-            raise self._unknown_kind(kind, action)
-        allowed = ", ".join(each for each in Action if each in block.operations) or "nothing"
-        raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
-
-    def _unknown_kind(self, kind: MemoryKind, action: Action) -> NotAllowedError:
-        kinds = ", ".join(each.kind for each in self.layout.blocks)
-        return NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
 
     def _find(self, kind: MemoryKind, entry_id: int | None) -> Entry:
         """The entry that an operation names; None names a single text and nothing else."""
@@ -271,8 +271,8 @@ class Bank:
             raise UnknownEntryError(f"got #{entry_id} as {kind}, but it is {entry.kind}; name that kind")
         return entry
 
-    def _check_text(self, kind: MemoryKind, text: str, old: Entry | None) -> tuple[str, int]:
-        """The text as it will stand in place of `old`, and its tokens."""
+    def _make_room(self, kind: MemoryKind, text: str, old: Entry | None, provenance: Provenance) -> tuple[str, int]:
+        """The text as it will stand in place of `old`, and its tokens; a less trusted entry with it makes way."""
         text = text.strip()
         if not text:
             raise EmptyTextError(
@@ -280,14 +280,19 @@ class Bank:
             )
         shelf = self._shelves[kind]
         same = shelf.ids.get(text)
-        if same is not None:
+        if same is not None and not provenance.outranks(shelf.entries[same].provenance):
             name = kind if kind.single else f"{kind} #{same}"
             raise DuplicateError(f"got the text that {name} has already; nothing is to be written")
         size_tokens = self.count_tokens(text)
         limit = self.layout.limit(kind)
-        after = shelf.tokens + size_tokens - (0 if old is None else shelf.sizes[old.id])
-        if limit is not None and after > limit:
-            raise OverLimitError(f"got {after} tokens for {kind} memory, expected at most {limit}; write less")
+        if limit is not None:
+            after = shelf.tokens(self.count_tokens) + size_tokens - (0 if old is None else shelf.sizes[old.id])
+            if after > limit:
+                raise OverLimitError(f"got {after} tokens for {kind} memory, expected at most {limit}; write less")
+        if same is not None and (old is None or same != old.id):
+            standing = shelf.entries[same]
+            shelf.drop(standing)
+            self._record(Action.DELETE, kind, standing, None, provenance)
         return text, size_tokens
 
     def _record(

@@ -22,10 +22,36 @@ Vectors = npt.NDArray[np.float32]
 
 _BLOCK = 512
 """Texts embedded, or queries compared, at once, so that the table between them stays small."""
-_SCALE = 1e5
+COSINE_SCALE = 1e5
 """Cosines that agree to five decimals tie; the last bits of 32 must not decide an order."""
 _LONG = 6
 """Letters from which a word counts in full; short words are mostly function words."""
+_UNRELATED = (
+    "The kettle in the kitchen leaks again.",
+    "My sister plays the cello in an orchestra.",
+    "Trains to the coast leave every two hours.",
+    "He repaired the fence after the storm.",
+    "The court rejected the appeal on Tuesday.",
+    "Tomatoes need plenty of sun and water.",
+    "She sold her shares before the crash.",
+    "The glacier lost a third of its ice.",
+    "Our dog is afraid of fireworks.",
+    "They painted the nursery pale green.",
+    "The bridge was opened in 1932.",
+    "I am allergic to peanuts.",
+    "The compiler reports an unused variable.",
+    "A vaccine against malaria was approved.",
+    "The choir rehearses on Thursday evenings.",
+    "Copper conducts electricity well.",
+    "What time does the pharmacy close?",
+    "Who wrote the letter to the mayor?",
+    "How do I renew my passport?",
+    "Which team won the cup final?",
+    "Where did they bury the king?",
+    "Why is the printer so slow?",
+    "When does the lease on the flat end?",
+    "How many moons does Saturn have?",
+)
 
 
 class Embedder(Protocol):
@@ -44,6 +70,13 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row for each text, in order; raises `ModelError` when it cannot."""
         ...
+
+
+def noise(embedder: Embedder) -> float:
+    """The largest cosine among sentences that have nothing to do with each other: nearer ones are near."""
+    rows_ND = embedder.embed(_UNRELATED)
+    pairs = np.triu_indices(len(rows_ND), 1)
+    return float(np.max((rows_ND @ rows_ND.T)[pairs]))
 
 
 class HashedEmbedder:
@@ -100,7 +133,7 @@ def nearest(vectors_ND: Vectors, queries_QD: Vectors, k: int) -> list[list[int]]
         return [[] for _ in queries_QD]
     found: list[list[int]] = []
     for start in range(0, len(queries_QD), _BLOCK):
-        cosines_QN = np.rint(queries_QD[start : start + _BLOCK] @ vectors_ND.T * _SCALE)
+        cosines_QN = np.rint(queries_QD[start : start + _BLOCK] @ vectors_ND.T * COSINE_SCALE)
         found += [np.argsort(-row, kind="stable")[:k].tolist() for row in cosines_QN]
     return found
 

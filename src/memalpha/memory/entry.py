@@ -92,6 +92,10 @@ class Provenance:
     """Who decided to write it: a writer by name, or whoever called the memory."""
     origin: Origin = Origin.USER
 
+    def outranks(self, other: Provenance) -> bool:
+        """Whether this is a text of the conversation, and the other one is of a tool or a document."""
+        return self.origin.trusted and not other.origin.trusted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:

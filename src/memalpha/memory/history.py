@@ -6,7 +6,8 @@ update of an entry that the log does not know writes it, and a delete of one doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from memalpha.errors import ConflictError, UnknownEntryError
 from memalpha.memory.entry import CORE_ID, Entry, MemoryKind, Operation, Version
@@ -20,9 +21,14 @@ def place_of(operation: Operation) -> Place:
     return operation.kind, CORE_ID if operation.entry_id is None else operation.entry_id
 
 
-def states(operations: Iterable[Operation]) -> Iterator[tuple[Operation, Entry | None, Entry | None]]:
-    """Each operation with its entry before and after it, None where there is none."""
-    live: dict[Place, Entry | None] = {}
+def states(
+    operations: Iterable[Operation], first: Mapping[Place, Entry | None] = MappingProxyType({})
+) -> Iterator[tuple[Operation, Entry | None, Entry | None]]:
+    """Each operation with its entry before and after it, None where there is none.
+
+    `first` is what stands before the first of them; without it nothing does.
+    """
+    live = dict(first)
     before: dict[int, Entry | None] = {}
     for operation in operations:
         place = place_of(operation)
@@ -33,9 +39,14 @@ def states(operations: Iterable[Operation]) -> Iterator[tuple[Operation, Entry |
         yield operation, old, new
 
 
-def entries_after(operations: Iterable[Operation]) -> dict[Place, Entry | None]:
-    """What stands at each place that the operations name, None where the last of them left nothing."""
-    return {place_of(operation): new for operation, _, new in states(operations)}
+def entries_after(
+    operations: Iterable[Operation], first: Mapping[Place, Entry | None] = MappingProxyType({})
+) -> dict[Place, Entry | None]:
+    """What stands at each place that the operations name, None where the last of them left nothing.
+
+    `first` is what stands before the first of them; what they undo must be among them.
+    """
+    return {place_of(operation): new for operation, _, new in states(operations, first)}
 
 
 def before_operation(log: Sequence[Operation], number: int) -> tuple[Place, Entry | None]:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from memalpha.errors import ConfigError
+from memalpha.errors import ConfigError, NotAllowedError
 from memalpha.memory.entry import Action, MemoryKind
 
 
@@ -182,6 +182,17 @@ class Layout:
         """Whether this action may be done to this kind."""
         block = self.block(kind)
         return block is not None and action in block.operations
+
+    def check(self, kind: MemoryKind, action: Action) -> None:
+        """Raise `NotAllowedError` unless this action may be done to this kind."""
+        if self.allows(kind, action):
+            return
+        block = self.block(kind)
+        if block is None:
+            kinds = ", ".join(each.kind for each in self.blocks)
+            raise NotAllowedError(f"got {action} on {kind}, which this memory does not have; expected one of {kinds}")
+        allowed = ", ".join(each for each in Action if each in block.operations) or "nothing"
+        raise NotAllowedError(f"got {action} on {kind}, which allows only {allowed}")
 
     def limit(self, kind: MemoryKind) -> int | None:
         """Most tokens that this kind may hold, None when there is no limit."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from memalpha.errors import ConfigError
 from memalpha.memory.entry import Action, MemoryKind
 from memalpha.memory.layout import FLAT, MEMALPHA, Block, Edit, Layout, Reply, ToolForm
 
@@ -187,3 +188,13 @@ RELEASED = Layout(
     instructions="writer_released",
 )
 """Mem-α's memory with the tools and the way of calling that the released Memalpha-4B was trained with."""
+
+_BY_NAME = {each.name: each for each in (MEMALPHA, FLAT, MEMAGENT, MEM1, MARKDOWN, MEMGPT, MIRIX, RELEASED)}
+
+
+def layout_of(name: str | None) -> Layout:
+    """The layout of a name, Mem-α's for None; raises `ConfigError` for one that is not of memalpha."""
+    layout = MEMALPHA if name is None else _BY_NAME.get(name)
+    if layout is None:
+        raise ConfigError(f"got the layout {name!r}, expected one of {', '.join(_BY_NAME)}; open it from Python")
+    return layout

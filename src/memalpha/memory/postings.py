@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,15 @@ class ArrayPosting:
         self._counts: npt.NDArray[np.int32] = np.zeros(2 * self._size, dtype=np.int32)
         self._rows[: self._size] = list(counts.keys())
         self._counts[: self._size] = list(counts.values())
+
+    @classmethod
+    def of(cls, rows: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> ArrayPosting:
+        """Copy what arrays hold."""
+        posting = cls({})
+        posting._size = len(rows)
+        posting._rows = np.concatenate((rows, np.zeros_like(rows)))
+        posting._counts = np.concatenate((counts, np.zeros_like(counts))).astype(np.int32)
+        return posting
 
     def __len__(self) -> int:
         """Number of rows that have the word."""
@@ -72,3 +84,28 @@ def arrays_of(posting: Posting) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
         return posting.arrays()
     size = len(posting)
     return np.fromiter(posting.keys(), np.int64, size), np.fromiter(posting.values(), np.int32, size)
+
+
+def postings_of(texts: Iterable[Sequence[str]]) -> tuple[dict[str, Posting], list[int]]:
+    """The postings of many texts at once, row 0 being the first, and the number of words of each text."""
+    number: defaultdict[str, int] = defaultdict(count().__next__)
+    words = array("q")
+    lengths: list[int] = []
+    for text in texts:
+        words.extend(map(number.__getitem__, text))
+        lengths.append(len(text))
+    texts_of_word = max(len(lengths), 1)
+    rows_T = np.repeat(np.arange(len(lengths)), lengths)
+    pairs_P, counts_P = np.unique(np.asarray(words) * texts_of_word + rows_T, return_counts=True)
+    words_P, rows_P = np.divmod(pairs_P, texts_of_word)
+    ends = np.searchsorted(words_P, np.arange(len(number)), side="right").tolist()
+    rows, counts = rows_P.tolist(), counts_P.tolist()
+    postings: dict[str, Posting] = {}
+    start = 0
+    for word, end in zip(number, ends, strict=True):
+        if end - start > DENSE:
+            postings[word] = ArrayPosting.of(rows_P[start:end], counts_P[start:end])
+        else:
+            postings[word] = dict(zip(rows[start:end], counts[start:end], strict=True))
+        start = end
+    return postings, lengths

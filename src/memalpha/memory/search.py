@@ -12,21 +12,25 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from memalpha.memory.postings import DENSE, ArrayPosting, Posting, arrays_of
+from memalpha.memory.postings import DENSE, ArrayPosting, Posting, arrays_of, postings_of
 
 SMALL = 80
 """Up to this many texts plain Python is quicker than numpy."""
 
 _K1 = 1.5
+MOST_OF_A_WORD = _K1 + 1
+"""Most that a word counts beside its idf, in a short text that repeats it."""
 _B = 0.75
 _EPSILON = 0.25
 _SCALE = 1e9
 """Scores that agree to nine decimals tie; the last bits must not decide an order."""
 
+_BLOCK = 256
 _WORD = re.compile(r"\w+")
 
 
@@ -110,6 +114,23 @@ class BM25Index:
         self._inserted += 1
         self._post(key, row, text)
 
+    def add_all(self, texts: Mapping[int, str]) -> None:
+        """Index many texts in their order; several times quicker than one by one while nothing else is indexed."""
+        if self._inserted or len(texts) <= SMALL:
+            for key, text in texts.items():
+                self.add(key, text)
+            return
+        self._texts = dict(texts)
+        self._postings, lengths = postings_of(map(tokenize, texts.values()))
+        self._owned = set(self._postings)
+        self._histogram = dict(Counter(map(len, self._postings.values())))
+        self._rows = {key: row for row, key in enumerate(texts)}
+        self._size = self._inserted = len(texts)
+        self._keys = np.array(list(texts), dtype=np.int64)
+        self._order = np.arange(self._size)
+        self._lengths = np.array(lengths, dtype=np.int64)
+        self._total_length = sum(lengths)
+
     def update(self, key: int, text: str) -> None:
         """Replace the text of a key, which keeps its place among ties."""
         row = self._rows[key]
@@ -137,6 +158,26 @@ class BM25Index:
         best = self._best_rows(scores, k)
         return list(zip(self._keys[best].tolist(), scores[best].tolist(), strict=True))
 
+    def matches(self, weights: Mapping[str, float], telling: Collection[str]) -> Iterator[tuple[int, float]]:
+        """Key and score of each text that has a telling word, the best first; equal ones from the largest key down.
+
+        The words weigh as the caller says, in place of their idf.
+        """
+        norms = self._statistics()[1]
+        scores = np.zeros(len(norms))
+        matched = np.zeros(len(norms), dtype=bool)
+        for word, weight in weights.items():
+            posting = self._postings.get(word)
+            if posting is not None:
+                rows, counts = arrays_of(posting)
+                scores[rows] += weight * (counts * MOST_OF_A_WORD / (counts + norms[rows]))
+                matched[rows] |= word in telling
+        rows = np.flatnonzero(matched)
+        rows = rows[np.lexsort((-self._keys[rows], -np.rint(scores[rows] * _SCALE)))]
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            yield from zip(self._keys[block].tolist(), scores[block].tolist(), strict=True)
+
     def frequency(self, word: str) -> int:
         """How many texts have a word, which is in lower case."""
         return len(self._postings.get(word, ()))
@@ -158,7 +199,7 @@ class BM25Index:
             if posting is not None:
                 weight = idfs[len(posting)] * times
                 for row, count in posting.items():
-                    scores[row] += weight * (count * (_K1 + 1) / (count + norms[row]))
+                    scores[row] += weight * (count * MOST_OF_A_WORD / (count + norms[row]))
         return [(key, scores[row]) for key, row in self._rows.items()]
 
     def _large_scores(self, query: str) -> npt.NDArray[np.float64]:
@@ -170,7 +211,7 @@ class BM25Index:
             if posting is not None:
                 weight = idfs[len(posting)] * times
                 rows, counts = arrays_of(posting)
-                scores[rows] += weight * (counts * (_K1 + 1) / (counts + norms[rows]))
+                scores[rows] += weight * (counts * MOST_OF_A_WORD / (counts + norms[rows]))
         return scores
 
     def _best_rows(self, scores: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
     run.json                    the configuration, fixed at the start of the run
     metrics.jsonl               one line a step
     alarms.jsonl                what went wrong (`memalpha.rl.alarms`), a line each
+    traces/                     episodes to look at (`memalpha.traces`), of the steps that are validated
     checkpoints/step-000010/    policy/ (or low_rank.safetensors), optimiser.pt, state.json, checksums.json
     policy/                     the model after the last step, a folder that transformers reads
 

@@ -75,7 +75,7 @@ class Collector:
         self.count_tokens = count_tokens
         self.validator = validator or RuleValidator()
         self._progress = progress
-        self._weights = RewardWeights(compression=config.reward.compression, content=config.reward.content)
+        self.weights = RewardWeights(compression=config.reward.compression, content=config.reward.content)
 
     def collect(
         self, episodes: Sequence[Episode], *, seed: int, progress: Callable[[int, int], None] | None = None
@@ -95,7 +95,7 @@ class Collector:
             starts=[start for start in starts for _ in range(size)],
             layout=LAYOUTS[self.config.writer.layout],
         )
-        rewards = [self._reward(trace) for trace in traces]
+        rewards = [self.reward(trace) for trace in traces]
         groups = tuple(
             Group(
                 traces=tuple(traces[at : at + size]),
@@ -115,7 +115,8 @@ class Collector:
         rollout = self.config.rollout
         return Sampling(temperature=rollout.temperature, max_tokens=rollout.max_new_tokens, seed=seed % (2**63))
 
-    def _reward(self, trace: Trace) -> EpisodeReward:
+    def reward(self, trace: Trace) -> EpisodeReward:
+        """All terms of a trace, by the configured rules; raises `ModelError` when a judge fails."""
         return reward(trace, preset=self.config.reward.preset, validator=self.validator, count_tokens=self.count_tokens)
 
     def _rows(self, number: int, group: Group) -> list[Row]:
@@ -146,7 +147,7 @@ class Collector:
                 for step, bank in zip(steps, banks, strict=True)
             )
             # Every sample has the same past, so that the episode's own r1 and r3 already are local.
-            values_K = np.array([self._reward(trace).totals(self._weights)[0] for trace in traces])
+            values_K = np.array([self.reward(trace).totals(self.weights)[0] for trace in traces])
             found.append((traces, values_K))
         return tuple(found)
 

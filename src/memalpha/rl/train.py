@@ -25,7 +25,7 @@ from memalpha.data.files import load_episodes
 from memalpha.data.passages import limit_chunks
 from memalpha.data.words import Split
 from memalpha.data.world import make_episodes
-from memalpha.episode import run_episodes
+from memalpha.episode import Trace, run_episodes
 from memalpha.errors import CheckpointError, ConfigError, EpisodeError
 from memalpha.records import Episode
 from memalpha.rewards import Validator
@@ -36,6 +36,7 @@ from memalpha.rl.frozen import open_frozen
 from memalpha.rl.learner import Learner
 from memalpha.rl.rollout import LAYOUTS, Collector, Experience
 from memalpha.rl.trackers import need_trackers, open_boards
+from memalpha.traces import keep_best_and_worst, keep_trace
 from memalpha.writing import writing
 
 TIMINGS = ("rollout_seconds", "update_seconds", "sampled_tokens_per_second")
@@ -177,13 +178,17 @@ def train(
             writer = make_writer(model, config, step, sampler)
             progress = step / config.run.steps
             collector = Collector(config, writer, reader, count_tokens, validator=validator, progress=progress)
-            metrics = _step(step, collector, learner, source.batch(step), observer)
+            last, every = step + 1 == config.run.steps, config.run.validate_every
+            looked_at = last or bool(every and _is_due(step, every))
+            metrics = _step(step, collector, learner, source.batch(step), observer, folder if looked_at else None)
             if isinstance(sampler, VllmModel):
                 learner.share(sampler.take)
-            last = step + 1 == config.run.steps
-            every = config.run.validate_every
-            if source.validation and every and (last or _is_due(step, every)):
-                metrics.update(_validate(config, model, sampler, reader, source.validation))
+            if source.validation and every and looked_at:
+                traces = _validate(config, model, sampler, reader, source.validation)
+                metrics["validation_score"] = _mean([trace.score for trace in traces])
+                metrics["validation_memory_share"] = _mean([trace.memory_tokens / trace.raw_tokens for trace in traces])
+                name = f"step-{step + 1:06d}-validation"
+                keep_trace(folder, name, traces[0], collector.reward(traces[0]), collector.weights)
             run.log_metrics(metrics)
             history.append(metrics)
             alarms = fresh(history)
@@ -200,13 +205,19 @@ def train(
 
 
 def _step(
-    step: int, collector: Collector, learner: Learner, episodes: Sequence[Episode], observer: Observer
+    step: int, collector: Collector, learner: Learner, episodes: Sequence[Episode], observer: Observer, out: Path | None
 ) -> dict[str, float]:
-    """Sample, reward and learn once; the metrics of it, which start with the number of the step (the first is 1)."""
+    """Sample, reward and learn once; the metrics of it, which start with the number of the step (the first is 1).
+
+    Two traces of the first group go into the run folder `out`.
+    """
     run = collector.config.run
     seed, before, started = run.seed * 1_000_000 + step, learner.model.tokens_sampled, time.monotonic()
     experience = collector.collect(episodes, seed=seed, progress=observer.on_rollout)
     sampled, rolled_out = learner.model.tokens_sampled - before, time.monotonic()
+    if out is not None:
+        group = experience.groups[0]
+        keep_best_and_worst(out, f"step-{step + 1:06d}", group.traces, group.rewards, collector.weights)
     update = learner.update(experience.rows, seed=seed, progress=step / run.steps)
     return {
         "step": step + 1,
@@ -259,19 +270,15 @@ def summary(experience: Experience) -> dict[str, float]:
 
 def _validate(
     config: TrainConfig, model: LocalModel, sampler: Model, reader: Reader, episodes: Sequence[Episode]
-) -> dict[str, float]:
-    """What greedy traces of the configured writer score."""
-    traces = run_episodes(
+) -> list[Trace]:
+    """Greedy traces of the configured writer."""
+    return run_episodes(
         make_writer(model, config, sampler=sampler),
         reader,
         episodes,
         count_tokens=model.counter,
         layout=LAYOUTS[config.writer.layout],
     )
-    return {
-        "validation_score": _mean([trace.score for trace in traces]),
-        "validation_memory_share": _mean([trace.memory_tokens / trace.raw_tokens for trace in traces]),
-    }
 
 
 def _open_learner(config: TrainConfig, run: RunFolder, done: int | None) -> Learner:

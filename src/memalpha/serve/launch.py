@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,7 +19,9 @@ _POLL_SECONDS = 0.01
 
 
 @contextmanager
-def serving(app: FastAPI, *, host: str = LOOPBACK, port: int = 0, grace_seconds: int = 30) -> Iterator[str]:
+def serving(
+    app: FastAPI, *, host: str = LOOPBACK, port: int = 0, grace_seconds: int = 30, configures_logs: bool = True
+) -> Iterator[str]:
     """The address of the server, such as "http://127.0.0.1:8000", while the block runs.
 
     Args:
@@ -26,12 +29,18 @@ def serving(app: FastAPI, *, host: str = LOOPBACK, port: int = 0, grace_seconds:
         host: Name or address to listen on; the default lets nobody in from other machines.
         port: 0 takes a free one.
         grace_seconds: How long requests on their way may take once the block has ended; then they are cut.
+        configures_logs: False leaves what the HTTP server logs to handlers that are there.
 
     Raises `ConfigError` when the port cannot be listened on.
     """
     listening = _listen(host, port)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=grace_seconds
+        app,
+        log_config=uvicorn.config.LOGGING_CONFIG if configures_logs else None,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=grace_seconds,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="memalpha-http", daemon=True)
@@ -47,6 +56,14 @@ def serving(app: FastAPI, *, host: str = LOOPBACK, port: int = 0, grace_seconds:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _listen(host: str, port: int) -> socket.socket:

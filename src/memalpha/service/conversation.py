@@ -1,17 +1,18 @@
 """Messages as chunks: a sentence a line with its speaker, and whose words each line is.
 
 What tools and documents say stands in chunks of its own: a writer that reads it may be told by it what to do, and what
-it does then is held to what such a text may change (`memalpha.memory.tools`).
+it does then is held to what such a text may change (`memalpha.memory.tools`). What the assistant says right after them,
+before the user speaks again, repeats or sums up what it has just read, and is taken for theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from memalpha.errors import ConfigError
-from memalpha.memory.entry import Origin
+from memalpha.memory.entry import Origin, least_trusted
 from memalpha.memory.store.changes import storable
 from memalpha.records import Chunk
 from memalpha.text import cut_chunks, sentences
@@ -55,7 +56,7 @@ def read_messages(messages: Messages, origin: Origin | None = None) -> tuple[Sai
     """
     given = [messages] if isinstance(messages, str | Mapping) else list(messages)
     read = [_read(message, f"message {number}", origin) for number, message in enumerate(given, start=1)]
-    said = tuple(each for each in read if each is not None)
+    said = _echoes([each for each in read if each is not None])
     if not said:
         raise ConfigError("got no message with a text, expected at least one of the user, the assistant or a tool")
     return said
@@ -79,6 +80,17 @@ def portions(
             found.append(Portion(chunk=chunk, origins=tuple(origins[: len(lines)])))
             del origins[: len(lines)]
     return found
+
+
+def _echoes(told: Sequence[Said]) -> tuple[Said, ...]:
+    """The same words, an assistant's after those of tools and documents with the origin of those."""
+    heard, read = [], Origin.USER
+    for each in told:
+        if each.origin is Origin.ASSISTANT:
+            each = replace(each, origin=least_trusted((each.origin, read)))
+        read = Origin.USER if each.origin is Origin.USER else least_trusted((each.origin, read))
+        heard.append(each)
+    return tuple(heard)
 
 
 def _read(message: object, where: str, origin: Origin | None) -> Said | None:

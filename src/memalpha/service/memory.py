@@ -23,13 +23,11 @@ from memalpha.records import Chunk, ToolStatus
 from memalpha.service.conversation import Messages, Said, portions, read_messages
 from memalpha.service.pen import Pen
 from memalpha.service.records import Added, Ref, Refusal
-from memalpha.service.snapshot import Snapshot, context, get, get_all
+from memalpha.service.snapshot import Snapshot, context, get, get_all, proposed
 
 _ATTEMPTS = 5
 """How often messages are read again when others wrote to the memory meanwhile."""
 _CALLER = Provenance(author="caller")
-_CONTEXT_ENTRIES = 50
-"""Entries that are looked at for a context; it is full before that, or there are no more."""
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -113,7 +111,8 @@ class Memory:
         time, valid = _when(at)
         if not dry_run and key is not None and (earlier := self.scope.written(key)) is not None:
             return Added(changes=earlier)
-        parts = portions(said, time, self._pen.passage_tokens, self.store.count_tokens) if infer else []
+        read = [each for each in said if infer and self._pen.reads(each.origin)]
+        parts = portions(read, time, self._pen.passage_tokens, self.store.count_tokens) if read else []
         refused: list[Refusal] = []
 
         def edit(bank: Bank, first_source: int = 0) -> None:
@@ -150,11 +149,11 @@ class Memory:
         return self.scope.find(query, limit, Where(kinds=tuple(kinds), since=since, until=until), explain=explain)
 
     def context(self, query: str, *, max_tokens: int = 800) -> str:
-        """Text for a prompt: the core and what is found for a query, as far as it fits; empty for an empty memory.
+        """Text for a prompt: the core, what is found for a query, and the newest of the rest, as far as it fits.
 
         What tools and documents say stands apart and says so.
         """
-        found = self.search(query, limit=_CONTEXT_ENTRIES)
+        found = proposed(lambda limit: self.search(query, limit=limit))
         return self.scope.look(lambda bank: context(bank, found, max_tokens))
 
     def get(self, ref: Ref) -> Entry | None:
@@ -257,7 +256,11 @@ def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
         StoreError, OutputError: It cannot be opened.
         MissingExtraError: A PostgreSQL server needs psycopg.
     """
-    database: Database
+    return Store(open_database(where), count_tokens=nano_counter(), embedder=embedder)
+
+
+def open_database(where: str | Path) -> Database:
+    """The database at a path or an address; raises as `open_store` does."""
     if isinstance(where, str) and where.startswith(_POSTGRES):
         try:
             from memalpha.memory.store.postgres import PostgresDatabase
@@ -266,10 +269,8 @@ def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
                 f"a store in PostgreSQL needs {error.name}, which is not installed; run pip install "
                 "'memalpha[postgres]'"
             ) from error
-        database = PostgresDatabase(where)
-    else:
-        database = SQLiteDatabase(Path(where))
-    return Store(database, count_tokens=nano_counter(), embedder=embedder)
+        return PostgresDatabase(where)
+    return SQLiteDatabase(Path(where))
 
 
 def _keep(bank: Bank, kind: MemoryKind, said: Sequence[Said], time: str) -> tuple[Refusal, ...]:

@@ -7,17 +7,16 @@ Nothing of the `openai` package is imported: the client is the caller's own, and
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from memalpha.errors import ConfigError, MemalphaError
+from memalpha.service.chat import new_messages, with_memory
 from memalpha.service.memory import Memory
 from memalpha.service.twin import AsyncMemory
 
 Client = TypeVar("Client")
-_INSTRUCTIONS = ("system", "developer")
-_HEAD = "What is remembered of earlier conversations with this user:"
 
 
 def wrap_openai(
@@ -55,24 +54,18 @@ class _Exchange:
 
     def before(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request with what is remembered."""
-        messages = list(request.get("messages", ()))
-        known = self.memory.context(_last_question(messages), max_tokens=self.max_tokens)
-        if not known:
+        if "messages" not in request:
             return dict(request)
-        first = next((at for at, each in enumerate(messages) if _field(each, "role") not in _INSTRUCTIONS), None)
-        remembered = {"role": "system", "content": f"{_HEAD}\n\n{known}"}
-        at = len(messages) if first is None else first
-        return {**request, "messages": [*messages[:at], remembered, *messages[at:]]}
+        return {**request, "messages": with_memory(self.memory, list(request["messages"]), self.max_tokens)}
 
     def after(self, request: Mapping[str, Any], reply: str) -> None:
         """Remember what is new: the messages since the last answer, and the reply."""
         if not self.write:
             return
-        new = [_plain(each) for each in _since_last_answer(list(request.get("messages", ())))]
-        if reply:
-            new.append({"role": "assistant", "content": reply})
+        new = new_messages(list(request.get("messages", ())), reply)
         try:
-            self.memory.add(new)
+            if new:
+                self.memory.add(new)
         except MemalphaError as error:
             if self.on_failure is None:
                 raise
@@ -162,34 +155,6 @@ class _AsyncStream(_Stream):
             heard.append(_piece(piece))
             yield piece
         await self._ended("".join(heard))
-
-
-def _field(message: Any, name: str) -> Any:
-    """A field of a message, which is a mapping or one of the client's own objects."""
-    return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
-
-
-def _plain(message: Any) -> dict[str, Any]:
-    return {name: _field(message, name) for name in ("role", "content", "name")}
-
-
-def _last_question(messages: Sequence[Any]) -> str:
-    """The text of the last message of the user; empty without one."""
-    for message in reversed(messages):
-        content = _field(message, "content")
-        if _field(message, "role") != "user" or content is None:
-            continue
-        parts = [content] if isinstance(content, str) else [_field(part, "text") or "" for part in content]
-        return "\n".join(parts)
-    return ""
-
-
-def _since_last_answer(messages: Sequence[Any]) -> list[Any]:
-    """What has been said since the assistant last said something in words."""
-    for at in reversed(range(len(messages))):
-        if _field(messages[at], "role") == "assistant" and _field(messages[at], "content"):
-            return list(messages[at + 1 :])
-    return list(messages)
 
 
 def _reply(answer: Any) -> str:

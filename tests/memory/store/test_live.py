@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,12 +77,13 @@ def test_only_so_many_banks_are_kept(open_store: OpenStore, reads: list[int]) ->
     assert reads == [1, 1]  # ana was dropped first, bo when ana came back
 
 
-def test_a_store_with_another_layout_says_what_it_lacks(open_store: OpenStore) -> None:
+def test_a_layout_that_lacks_a_kind_says_so(open_store: OpenStore) -> None:
     from memalpha.memory.layout import FLAT
 
+    smaller = replace(FLAT, name="memalpha")
     open_store().scope("acme", "ana").insert(SEMANTIC, "one", SAID)
     with pytest.raises(
         Exception, match="got insert on semantic, which this memory does not have; expected one of core"
     ):
-        open_store(layout=FLAT).scope("acme", "ana").bank()
+        open_store(layout=smaller).scope("acme", "ana").bank()
     assert isinstance(open_store().scope("acme", "ana").bank(), Bank)

@@ -25,6 +25,20 @@ def day(number: int) -> datetime:
     return datetime(2026, 1, number, tzinfo=UTC)
 
 
+def test_what_makes_way_is_no_other_use_of_a_key(ana: Scope) -> None:
+    page = Provenance(origin=Origin.DOCUMENT)
+    for text in ("Eva is my sister", "Bo sings"):
+        ana.insert(SEMANTIC, text, page)
+    for _ in range(2):
+        told = ana.insert(SEMANTIC, "Eva is my sister", SAID, key="said")
+        assert (told.operation.number, told.operation.entry_id) == (4, 3)
+    changed = ana.update(SEMANTIC, 3, "Bo sings", SAID)
+    assert (changed.operation.number, changed.operation.before) == (6, "Eva is my sister")
+    assert [(entry.id, entry.provenance.origin) for entry in ana.entries(SEMANTIC)] == [(3, Origin.USER)]
+    with pytest.raises(ConflictError, match="in use for something else"):
+        ana.insert(SEMANTIC, "Another", SAID, key="said")
+
+
 @pytest.fixture
 def ana(open_store: OpenStore) -> Scope:
     return open_store().scope("acme", "ana")
@@ -274,6 +288,33 @@ def test_a_difference_names_what_changed(ana: Scope) -> None:
     )
     assert ana.diff(4, 2)[-1] == Difference(kind=SEMANTIC, entry_id=2, before=None, after="goes")
     assert ana.diff(3, 3) == ()
+
+
+def test_a_page_of_the_past_is_that_part_of_the_whole_past(ana: Scope) -> None:
+    for number in range(1, 8):
+        ana.insert(EPISODIC if number % 3 == 0 else SEMANTIC, f"text {number}", SAID)
+    ana.update(CORE, None, "about Ann", SAID)
+    ana.delete(SEMANTIC, 2, SAID)
+    ana.update(SEMANTIC, 4, "text 4, mended", SAID)
+    ana.undo(9, SAID)
+    ana.undo(10, SAID)
+    for number in range(13):
+        whole = [entry for kind in (CORE, EPISODIC, SEMANTIC) for entry in ana.as_of(number).entries(kind)]
+        assert list(ana.known(number, limit=100)) == sorted(whole, key=lambda entry: entry.id)
+    assert texts(ana.known(10, [SEMANTIC], after=1, limit=2)) == ["text 4, mended", "text 5"]
+    assert texts(ana.known(10, [SEMANTIC], after=5, limit=2)) == ["text 7"]
+    assert texts(ana.known(10, after=0, limit=3)) == ["about Ann", "text 1", "text 3"]
+    assert ana.known(0, limit=5) == ()
+
+
+def test_a_page_of_the_past_goes_on_behind_what_was_deleted(ana: Scope) -> None:
+    with ana.edit() as bank:
+        for number in range(500):
+            bank.insert(SEMANTIC, f"text {number}", SAID)
+        for entry_id in range(1, 451):
+            bank.delete(SEMANTIC, entry_id, SAID)
+    assert texts(ana.known(950, limit=2)) == ["text 450", "text 451"]
+    assert texts(ana.known(500, after=449, limit=2)) == ["text 449", "text 450"]
 
 
 def read(scope: Scope, *texts: str, keep: int) -> None:

@@ -28,7 +28,7 @@ from memalpha.errors import (
 from memalpha.memory.bank import Bank, MemoryKind, Provenance
 from memalpha.memory.embedding import HashedEmbedder
 from memalpha.memory.entry import Action
-from memalpha.memory.layout import Block, Layout
+from memalpha.memory.layout import FLAT, Block, Layout
 from memalpha.memory.store import SQLiteDatabase, Store
 
 CORE, EPISODIC, SEMANTIC = MemoryKind.CORE, MemoryKind.EPISODIC, MemoryKind.SEMANTIC
@@ -331,7 +331,7 @@ def test_vectors_are_kept_with_the_entries(open_store: Callable[..., Store]) -> 
 
 def test_another_embedder_is_refused_until_it_is_meant(open_store: Callable[..., Store]) -> None:
     open_store(embedder=HashedEmbedder(64)).scope("acme", "ana").insert(SEMANTIC, "Ann paints", FIRST)
-    with pytest.raises(StoreError, match=r"\"dimensions\": 64.*got .*\"dimensions\": 32.*or with reindex"):
+    with pytest.raises(StoreError, match=r"\"dimensions\": 64.*got .*\"dimensions\": 32.*or run `memalpha reindex`"):
         open_store(embedder=HashedEmbedder(32))
     with pytest.raises(StoreError, match="got none"):
         open_store()
@@ -350,8 +350,15 @@ def test_another_embedder_is_refused_until_it_is_meant(open_store: Callable[...,
 def test_vectors_are_those_of_the_embedder(open_store: Callable[..., Store]) -> None:
     embedder = HashedEmbedder(64)
     store = open_store(embedder=embedder)
-    stored = np.frombuffer(store._memories.vector("Ann paints") or b"", dtype=np.float16)
+    stored = np.frombuffer(store._memories.vectors(["Ann paints"])[0] or b"", dtype=np.float16)
     np.testing.assert_allclose(stored, embedder.embed(["Ann paints"])[0], atol=1e-3)
+
+
+def test_another_layout_is_refused(open_store: Callable[..., Store]) -> None:
+    open_store()
+    with pytest.raises(StoreError, match="written with the layout 'memalpha', got 'flat'; open it with that layout"):
+        open_store(layout=FLAT)
+    open_store()
 
 
 def test_check_finds_what_does_not_follow_from_the_log(tmp_path: Path) -> None:
@@ -366,7 +373,7 @@ def test_check_finds_what_does_not_follow_from_the_log(tmp_path: Path) -> None:
         assert store.check() == ()
         store._memories._database.write(lambda execute: execute("UPDATE entries SET text = 'x', vector = x'00'", ()))
         store._memories._database.write(lambda execute: execute("UPDATE scopes SET next_number = 1, next_id = 1", ()))
-        assert [problem.split(";")[0] for problem in store.check()] == [
+        assert [str(problem).split(";")[0] for problem in store.check()] == [
             "acme/ana: the row of semantic #1 is not what the log says",
             "acme/ana: vectors are missing or left over",
             "acme/ana: the log goes on behind its head",

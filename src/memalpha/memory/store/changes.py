@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from memalpha.errors import StoreError
 from memalpha.memory.entry import MemoryKind, Operation
+from memalpha.memory.find import read_time
+from memalpha.records import Chunk
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 500
@@ -63,6 +65,36 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """How much a store holds of one user."""
+
+    user: str
+    entries: int
+    operations: int
+    learned: datetime
+    """When the last change was learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpan:
+    """What was written under a key."""
+
+    name: str
+    first: int
+    """Number of its first operation."""
+    last: int
+    """Number of its last one; one less than `first` where nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A chunk that operations were made from."""
+
+    number: int
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """That something was erased, without a word of it."""
 
@@ -110,8 +142,12 @@ def zoned(time: datetime) -> datetime:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970; raises `StoreError` for a time without a zone."""
-    return (zoned(time) - _EPOCH) // timedelta(microseconds=1)
+    """Microseconds since 1970; raises `StoreError` for a time without a zone, or before year 1 or after 9999 in UTC."""
+    try:
+        zoned(time).astimezone(UTC)
+    except OverflowError as error:
+        raise StoreError(f"got {time.isoformat()}, expected a time that is in the years 1 to 9999 in UTC") from error
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(microseconds: int) -> datetime:
@@ -121,10 +157,4 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def valid_time(operation: Operation, given: datetime | None, learned: datetime) -> datetime:
     """From when on an operation is true; a chunk's time without a zone is in UTC."""
-    if given is not None:
-        return given
-    try:
-        time = datetime.fromisoformat(operation.provenance.time or "")
-    except ValueError:
-        return learned
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return given or read_time(operation.provenance.time) or learned

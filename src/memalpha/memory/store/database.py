@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from memalpha.memory.store.changes import Address
+from memalpha.memory.store.checks import Finding
 from memalpha.memory.store.rows import Execute
 
 Result = TypeVar("Result")
@@ -55,8 +56,8 @@ class Database(Protocol):
         """Leave nothing of deleted rows in the files of the database; raises as `write` does."""
         ...
 
-    def check(self) -> list[str]:
-        """What the database finds wrong with itself, a sentence each."""
+    def check(self) -> list[Finding]:
+        """What the database finds wrong with itself."""
         ...
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from memalpha.memory.bank import Bank
+from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.rows import Rows
 
 Point = tuple[int, int]
@@ -20,11 +21,11 @@ class LiveBank:
     is not on the disk.
     """
 
-    def __init__(self, empty: Callable[[], Bank]) -> None:
-        """Nothing is read yet; `empty` makes a bank without entries."""
+    def __init__(self, empty: Callable[[], Bank], dimensions: int | None = None) -> None:
+        """Nothing is read yet; `empty` makes a bank without entries, `dimensions` are those of its vectors."""
         self.lock = Lock()
         self.turn = Lock()
-
+        self.margin = Margin(dimensions)
         self._empty = empty
         self._bank: Bank | None = None
         self._epoch = 0
@@ -49,6 +50,7 @@ class LiveBank:
     def forget(self) -> None:
         """Hold nothing; the next look reads the log."""
         self._bank = None
+        self.margin.forget()
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from threading import Lock
 from typing import TypeVar
 
@@ -14,13 +15,17 @@ import numpy as np
 
 from memalpha.errors import ConflictError, OutputError, StoreError, UnknownEntryError
 from memalpha.memory.bank import Bank
-from memalpha.memory.embedding import Embedder
-from memalpha.memory.entry import Operation
+from memalpha.memory.embedding import Embedder, Vectors, noise
+from memalpha.memory.entry import Entry, Operation
 from memalpha.memory.history import Place, place_of
-from memalpha.memory.store.changes import Address, Change, Erasure, storable, valid_time
+from memalpha.memory.store.archive import Piece
+from memalpha.memory.store.catalogue import Catalogue
+from memalpha.memory.store.changes import Address, Change, Erasure, Head, storable, valid_time
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.margin import Margin
+from memalpha.memory.store.retelling import retell
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.records import Chunk
 
 Result = TypeVar("Result")
@@ -66,6 +71,18 @@ class Memories:
         live = self._live(address)
         with live.lock:
             return see(self._database.read(lambda execute: live.follow(Rows(execute, address)), address))
+
+    def search(self, address: Address, see: Callable[[Bank, Margin], Result]) -> Result:
+        """As `look`, with the times and vectors of the entries."""
+        live = self._live(address)
+
+        def job(execute: Execute) -> Bank:
+            rows = Rows(execute, address)
+            live.margin.follow(rows)
+            return live.follow(rows)
+
+        with live.lock:
+            return see(self._database.read(job, address), live.margin)
 
     def draft(self, address: Address) -> tuple[Bank, Point, int]:
         """A fork of a memory as it is now, where it stands, and the number of the next chunk that is read into it."""
@@ -142,9 +159,49 @@ class Memories:
             ) from error
         return replace(erasure, receipt=replace(erasure.receipt, scrubbed=scrubbed))
 
-    def vector(self, text: str) -> bytes | None:
-        """The vector of a text as it is stored, 16-bit floats; None without an embedder."""
-        return None if self._embedder is None else self._embedder.embed([text])[0].astype(np.float16).tobytes()
+    def vectors(self, texts: Sequence[str]) -> list[bytes | None]:
+        """The vector of each text as it is stored, 16-bit floats; None without an embedder."""
+        if self._embedder is None:
+            return [None] * len(texts)
+        return [row.tobytes() for row in self._embedder.embed(texts).astype(np.float16)] if texts else []
+
+    def query(self, text: str) -> Vectors | None:
+        """The vector of a query, [1, D]; None without an embedder."""
+        return None if self._embedder is None else self._embedder.embed([text])
+
+    @cached_property
+    def noise(self) -> float:
+        """The largest cosine that says nothing."""
+        return 0.0 if self._embedder is None else noise(self._embedder)
+
+    def project(self, rows: Rows, entries: Mapping[Place, Entry | None]) -> None:
+        """Make rows of entries, with their vectors, what they are now."""
+        live = [(place, entry) for place, entry in entries.items() if entry is not None]
+        vectors = dict(
+            zip((place for place, _ in live), self.vectors([each.rendered for _, each in live]), strict=True)
+        )
+        for place, entry in entries.items():
+            rows.project(place, entry, vectors.get(place))
+
+    def restore(self, address: Address, head: Head, pieces: Iterable[Piece]) -> None:
+        """Write the past of a memory that has none, as it was; all of it or nothing.
+
+        Raises:
+            ConflictError: The memory has been written to.
+            ArchiveError: An operation does not follow from those before it.
+        """
+        live = self._live(address)
+
+        def job(execute: Execute) -> None:
+            rows = Rows(execute, address)
+            if rows.head.next_number > 1 or rows.head.next_id > 1:
+                raise ConflictError(
+                    f"got a memory with its past to restore as {address}, which has been written to; name another user "
+                    "or store, or take its entries as new ones"
+                )
+            self.project(rows, retell(rows, replace(head, epoch=0), pieces, self.empty_bank().layout))
+
+        self._database.write(job, address, live.changing())
 
     def scrub(self) -> datetime:
         """Complete every erasure; returns when."""
@@ -179,14 +236,14 @@ class Memories:
         )
         rows.append(tuple(changes.values()), head, terms.key)
         rows.add_sources(sources)
-        for place in dict.fromkeys(place_of(operation) for operation in operations):
-            entry = bank.find(*place)
-            rows.project(place, entry, None if entry is None else self.vector(entry.rendered))
+        self.project(rows, {place_of(operation): bank.find(*place_of(operation)) for operation in operations})
         return tuple(changes.values())
 
     def _live(self, address: Address) -> LiveBank:
         with self._lock:
-            live = self._lives.setdefault(address, LiveBank(self.empty_bank))
+            live = self._lives.setdefault(
+                address, LiveBank(self.empty_bank, self._embedder.dimensions if self._embedder else None)
+            )
             self._lives.move_to_end(address)
             if len(self._lives) > self._cached_banks:
                 self._lives.popitem(last=False)
@@ -200,8 +257,8 @@ def _written_under(rows: Rows, key: str) -> tuple[Change, ...] | None:
     span = rows.key(key)
     if span is None:
         return None
-    changes = tuple(rows.changes(first=span[0], last=span[1]))
-    if len(changes) < span[1] - span[0] + 1:
+    changes = tuple(rows.changes(first=span.first, last=span.last))
+    if len(changes) < span.last - span.first + 1:
         raise ConflictError(f"got the key {key!r}, which has been used, and what it wrote was erased; use another key")
     return changes
 

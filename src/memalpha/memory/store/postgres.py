@@ -18,6 +18,7 @@ from psycopg import sql
 
 from memalpha.errors import OutputError, StoreError
 from memalpha.memory.store.changes import Address
+from memalpha.memory.store.checks import Finding
 from memalpha.memory.store.database import Result
 from memalpha.memory.store.rows import Execute
 from memalpha.memory.store.schema import STEPS
@@ -29,6 +30,7 @@ _TABLES = ("scopes", "operations", "entries", "keys", "receipts", "sources", "in
 _WITH_NAMES = ("scopes", "receipts", "inbox")
 _OF_THE_STORE = ("api_keys",)
 _DIALECT = (
+    (" AUTOINCREMENT", ""),
     ("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
     ("INTEGER", "BIGINT"),
     ("BLOB", "BYTEA"),
@@ -112,7 +114,7 @@ class PostgresDatabase:
             for table in _TABLES:
                 connection.execute(sql.SQL("VACUUM FULL {}").format(sql.Identifier(table)))
 
-    def check(self) -> list[str]:
+    def check(self) -> list[Finding]:
         """Nothing: the server watches over its files itself."""
         return []
 

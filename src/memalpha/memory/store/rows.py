@@ -1,25 +1,38 @@
-"""The statements of a store, once for every database.
+"""The statements about one memory, once for every database.
 
-`Rows` knows one memory and puts its number into each statement, so that no statement can reach another one. `Catalogue`
-knows what belongs to the store as a whole. Neither begins or ends a transaction. Parameters are written `?`.
+`Rows` puts its number into each statement, so that no statement can reach another one (`catalogue` has those about the
+store as a whole). They begin and end no transaction. Parameters are written `?`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memalpha.memory.entry import CORE_ID, Action, Entry, MemoryKind, Operation, Origin, Provenance
+from memalpha.memory.entry import Entry, MemoryKind
 from memalpha.memory.history import Place
-from memalpha.memory.store.changes import Address, Change, Head, Receipt, from_microseconds, to_microseconds
+from memalpha.memory.store.changes import (
+    Address,
+    Change,
+    Head,
+    KeySpan,
+    Receipt,
+    from_microseconds,
+    to_microseconds,
+)
+from memalpha.memory.store.columns import COLUMNS, from_row, to_row
 from memalpha.records import Chunk
 
 Execute = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs one statement inside a transaction that somebody else began; returns its rows."""
 
-_OPERATION = "number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin"
+LETTER_PREFIX = "inbox "
+
+
+def letter_key(ticket: int) -> str:
+    """The key that a letter of the inbox is written under."""
+    return f"{LETTER_PREFIX}{ticket}"
 
 
 class Rows:
@@ -49,38 +62,65 @@ class Rows:
     def changes(self, *, first: int = 1, last: int | None = None) -> list[Change]:
         """The log, from one number to another, both included."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
             (self._scope, first, self.head.next_number if last is None else last),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
     def changes_of(self, place: Place) -> list[Change]:
         """What the log says of one entry."""
         found = self._execute(
-            f"SELECT {_OPERATION} FROM operations WHERE scope = ? AND kind = ? AND entry_id = ? ORDER BY number",
-            (self._scope, place[0].value, place[1]),
+            # Asked for at once, SQLite would look through the whole log, which is in the order of the numbers already.
+            f"SELECT {COLUMNS} FROM operations WHERE scope = ? AND number IN "
+            "(SELECT number FROM operations WHERE scope = ? AND kind = ? AND entry_id = ?) ORDER BY number",
+            (self._scope, self._scope, place[0].value, place[1]),
         )
-        return [_change(row) for row in found]
+        return [from_row(row) for row in found]
 
-    def key(self, key: str) -> tuple[int, int] | None:
-        """First and last number of what was written under a key; None while it is not in use."""
+    def ids(self, kind: MemoryKind, *, after: int, last: int, limit: int) -> list[int]:
+        """The next ids of a kind behind one, in order, that operations up to a number name."""
+        asked = "SELECT DISTINCT entry_id FROM operations WHERE scope = ? AND kind = ? AND entry_id > ? AND number <= ?"
+        found = self._execute(f"{asked} ORDER BY entry_id LIMIT ?", (self._scope, kind.value, after, last, limit))
+        return [entry_id for (entry_id,) in found]
+
+    def key(self, key: str) -> KeySpan | None:
+        """What was written under a key; None while it is not in use."""
         found = self._execute("SELECT first, last FROM keys WHERE scope = ? AND name = ?", (self._scope, key))
-        return (found[0][0], found[0][1]) if found else None
+        return KeySpan(name=key, first=found[0][0], last=found[0][1]) if found else None
 
-    def append(self, changes: Sequence[Change], head: Head, key: str | None) -> None:
+    def also(self, key: str, other: str) -> None:
+        """Let another key, if it is free, stand for what was written under a key."""
+        span = self.key(key)
+        if span is not None and self.key(other) is None:
+            self._execute(
+                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                (self._scope, other, span.first, span.last),
+            )
+
+    def key_spans(self) -> list[KeySpan]:
+        """Every key, in the order of what was written under it."""
+        found = self._execute("SELECT name, first, last FROM keys WHERE scope = ?", (self._scope,))
+        spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]
+        return sorted(spans, key=lambda span: (span.first, span.last, span.name))
+
+    def append(self, changes: Iterable[Change], head: Head, key: str | None = None) -> None:
         """Add to the log, and move the head."""
         first = self.head.next_number
         self._move(head)
         for change in changes:
             self._execute(
-                f"INSERT INTO operations (scope, {_OPERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._scope, *_row(change)),
+                f"INSERT INTO operations (scope, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._scope, *to_row(change)),
             )
         if key is not None:
-            self._execute(
-                "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
-                (self._scope, key, first, head.next_number - 1),
-            )
+            self.add_key(KeySpan(name=key, first=first, last=head.next_number - 1))
+
+    def add_key(self, span: KeySpan) -> None:
+        """Say what was written under a key."""
+        self._execute(
+            "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+            (self._scope, span.name, span.first, span.last),
+        )
 
     def project(self, place: Place, entry: Entry | None, vector: bytes | None) -> None:
         """Make the row of an entry what the entry is now."""
@@ -105,6 +145,22 @@ class Rows:
         found = self._execute("SELECT text, time FROM sources WHERE scope = ? AND number = ?", (self._scope, number))
         return Chunk(text=found[0][0], time=found[0][1]) if found else None
 
+    def sources(self, *, first: int, last: int) -> dict[int, Chunk]:
+        """The chunks from one number to another, both included, that something was made from."""
+        found = self._execute(
+            "SELECT number, text, time FROM sources WHERE scope = ? AND number >= ? AND number <= ? ORDER BY number",
+            (self._scope, first, last),
+        )
+        return {number: Chunk(text=text, time=time) for number, text, time in found}
+
+    def source_numbers(self) -> list[int]:
+        """The numbers of all of them."""
+        return [number for (number,) in self._execute("SELECT number FROM sources WHERE scope = ?", (self._scope,))]
+
+    def operation_count(self) -> int:
+        """Length of the log."""
+        return int(self._execute("SELECT COUNT(*) FROM operations WHERE scope = ?", (self._scope,))[0][0])
+
     def projection(self) -> dict[Place, tuple[str, bytes | None]]:
         """Text and vector of each live entry, the oldest id first."""
         found = self._execute(
@@ -114,6 +170,22 @@ class Rows:
             (MemoryKind(kind), entry_id): (text, None if vector is None else bytes(vector))
             for kind, entry_id, text, vector in found
         }
+
+    def times(self, *, first: int) -> list[tuple[Place, int | None, int]]:
+        """Place, what it undoes, and microseconds of the valid time of each operation from a number on."""
+        found = self._execute(
+            "SELECT kind, entry_id, undoes, valid FROM operations WHERE scope = ? AND number >= ? ORDER BY number",
+            (self._scope, first),
+        )
+        return [((MemoryKind(kind), entry_id), undoes, valid) for kind, entry_id, undoes, valid in found]
+
+    def vectors(self, places: Iterable[Place] | None = None) -> list[tuple[int, bytes | None]]:
+        """Id and vector of some places, None where there is no entry; of all entries when none are named."""
+        if places is None:
+            return self._execute("SELECT entry_id, vector FROM entries WHERE scope = ?", (self._scope,))
+        statement = "SELECT vector FROM entries WHERE scope = ? AND kind = ? AND entry_id = ?"
+        found = [(place[1], self._execute(statement, (self._scope, place[0].value, place[1]))) for place in places]
+        return [(entry_id, rows[0][0] if rows else None) for entry_id, rows in found]
 
     def erase(self, place: Place | None, erased: datetime) -> Receipt:
         """Take an entry, or everything, out of every table; the ids and numbers that it had are not used again."""
@@ -127,9 +199,18 @@ class Rows:
         self._execute(f"DELETE FROM entries WHERE {where}", values)
         if place is None:
             self._execute("DELETE FROM keys WHERE scope = ?", values)
-            self._execute(
-                'DELETE FROM inbox WHERE tenant = ? AND "user" = ?', (self._address.tenant, self._address.user)
+            letters = self._execute(
+                'DELETE FROM inbox WHERE tenant = ? AND "user" = ? RETURNING ticket',
+                (self._address.tenant, self._address.user),
             )
+            if letters and self._scope is None:
+                self._move(self.head)
+            first = self.head.next_number
+            for (ticket,) in letters:  # whoever reads one of them meanwhile finds it written, and writes nothing
+                self._execute(
+                    "INSERT INTO keys (scope, name, first, last) VALUES (?, ?, ?, ?)",
+                    (self._scope, letter_key(ticket), first, first - 1),
+                )
         self._execute("UPDATE scopes SET epoch = epoch + 1 WHERE scope = ?", (self._scope,))
         kind, entry_id = place if place is not None else (None, None)
         number = self._execute(
@@ -194,82 +275,3 @@ class Rows:
                 (*values, self._scope),
             )
         self.head = head
-
-
-class Catalogue:
-    """What belongs to no single memory, inside one transaction."""
-
-    def __init__(self, execute: Execute) -> None:
-        """Of the database that `execute` runs in."""
-        self._execute = execute
-
-    def addresses(self) -> list[Address]:
-        """Every memory that was ever written to."""
-        found = self._execute('SELECT tenant, "user" FROM scopes ORDER BY tenant, "user"', ())
-        return [Address(tenant=tenant, user=user) for tenant, user in found]
-
-    def setting(self, name: str) -> str | None:
-        """A fact about the store, None while nobody has said it."""
-        found = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
-        return found[0][0] if found else None
-
-    def set(self, name: str, value: str | None) -> None:
-        """Say a fact about the store, or that there is none."""
-        self._execute("DELETE FROM settings WHERE name = ?", (name,))
-        if value is not None:
-            self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
-
-    def unscrubbed(self) -> bool:
-        """Whether an erasure is still to be completed."""
-        return bool(self._execute("SELECT 1 FROM receipts WHERE scrubbed IS NULL LIMIT 1", ()))
-
-    def last_receipt(self) -> int:
-        """The number of the newest receipt, 0 while there is none."""
-        return int(self._execute("SELECT COALESCE(MAX(receipt), 0) FROM receipts", ())[0][0])
-
-    def mark_scrubbed(self, last_receipt: int, time: datetime) -> None:
-        """Say that the erasures up to a receipt are complete."""
-        self._execute(
-            "UPDATE receipts SET scrubbed = ? WHERE scrubbed IS NULL AND receipt <= ?",
-            (to_microseconds(time), last_receipt),
-        )
-
-
-def _row(change: Change) -> tuple[Any, ...]:
-    operation, provenance = change.operation, change.operation.provenance
-    return (
-        operation.number,
-        operation.action.value,
-        operation.kind.value,
-        CORE_ID if operation.entry_id is None else operation.entry_id,
-        operation.before,
-        operation.after,
-        operation.undoes,
-        provenance.chunk,
-        json.dumps(provenance.lines),
-        provenance.time,
-        provenance.author,
-        to_microseconds(change.learned),
-        to_microseconds(change.valid),
-        provenance.origin.value,
-    )
-
-
-def _change(row: tuple[Any, ...]) -> Change:
-    number, action, kind, entry_id, before, after, undoes, chunk, lines, time, author, learned, valid, origin = row
-    return Change(
-        operation=Operation(
-            number=number,
-            action=Action(action),
-            kind=MemoryKind(kind),
-            entry_id=None if entry_id == CORE_ID else entry_id,
-            before=before,
-            after=after,
-            provenance=Provenance(
-                chunk=chunk, lines=tuple(json.loads(lines)), time=time, author=author, origin=Origin(origin)
-            ),
-            undoes=undoes,
-        ),
-        learned=from_microseconds(learned),
-        valid=from_microseconds(valid),
-    )

@@ -76,7 +76,7 @@ STEPS = (
         PRIMARY KEY (scope, number)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE inbox (
-        ticket INTEGER PRIMARY KEY,
+        ticket INTEGER PRIMARY KEY AUTOINCREMENT,
         tenant TEXT NOT NULL,
         "user" TEXT NOT NULL,
         name TEXT,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
+from itertools import islice
 
 from memalpha.errors import ConfigError, ConflictError, StoreError
 from memalpha.memory.bank import Bank
-from memalpha.memory.embedding import nearest
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance
 from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
-from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Receipt, zoned
+from memalpha.memory.store.archive import Piece, archive
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Receipt, zoned
+from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
+from memalpha.memory.store.past import differences, known
 from memalpha.records import Chunk
 
 _Asked = int | tuple[Action, MemoryKind, str | None]
@@ -57,10 +59,6 @@ class Scope:
         """What a function sees in the memory as it is now; the bank is not to be changed or kept."""
         return self._memories.look(self.address, see)
 
-    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
-        """What `memalpha.memory.find.find` finds."""
-        return self.look(lambda bank: find(bank, query, k, where, explain=explain))
-
     def get(self, kind: MemoryKind, entry_id: int | None) -> Entry | None:
         """An entry as it is now, None when there is none."""
         return self._memories.look(self.address, lambda bank: _find(bank, kind, entry_id))
@@ -73,18 +71,33 @@ class Scope:
         """What `Bank.search` finds."""
         return self._memories.look(self.address, lambda bank: bank.search(kind, query, k))
 
+    def find(self, query: str, k: int, where: Where | None = None, *, explain: bool = False) -> list[Found]:
+        """The k entries of all lists that answer a query best (`memalpha.memory.find.find`).
+
+        Vectors have their share in a store with an embedder; `where` asks for `Change.valid`.
+        """
+        wanted, noise = self._memories.query(query), self._memories.noise
+
+        def see(bank: Bank, margin: Margin) -> list[Found]:
+            near = None
+            if wanted is not None and margin.vectors is not None:
+                cosines = margin.vectors.near(wanted[0], noise)
+                near = ((each, (cosine - noise) / (1 - noise)) for each, cosine in cosines)
+            return find(bank, query, k, where, near=near, valid=margin.valid, explain=explain)
+
+        return self._memories.search(self.address, see)
+
     def nearest(self, kind: MemoryKind, query: str, k: int) -> list[Entry]:
-        """The k entries of a kind whose vectors are nearest to that of a query; raises `StoreError` without vectors."""
-        wanted = self._memories.vector(query)
-        if wanted is None:
-            raise StoreError("got a search by vectors in a store without an embedder; open it with one and reindex")
-        projection = self._memories.rows(self.address, lambda rows: rows.projection())
-        stored = [(place[1], vector) for place, (_, vector) in projection.items() if vector and place[0] is kind]
-        halves = np.frombuffer(b"".join([wanted, *(vector for _, vector in stored)]), dtype=np.float16)
-        vectors = halves.astype(np.float32).reshape(len(stored) + 1, -1)
-        (best,) = nearest(vectors[1:], vectors[:1], k)
-        found = [self.get(kind, stored[row][0] or None) for row in best]
-        return [entry for entry in found if entry is not None]  # others may have deleted one since
+        """The k entries of a list whose vectors are nearest to that of a query; raises `StoreError` without vectors."""
+        wanted = self._memories.query(query)
+
+        def see(bank: Bank, margin: Margin) -> list[Entry]:
+            if wanted is None or margin.vectors is None:
+                raise StoreError("got a search by vectors in a store without an embedder; open it with one and reindex")
+            hits = (bank.find(kind, entry_id) for entry_id, _ in margin.vectors.near(wanted[0], -math.inf))
+            return list(islice((entry for entry in hits if entry is not None), max(k, 0)))
+
+        return self._memories.search(self.address, see)
 
     @contextmanager
     def edit(self, *, key: str | None = None, valid: datetime | None = None) -> Iterator[Bank]:
@@ -197,9 +210,13 @@ class Scope:
         """Take back an operation, as `Bank.undo` does, for all the time for which it was said."""
         return self._write(lambda bank: bank.undo(number, provenance), Terms(key=key), number)
 
-    def changes(self) -> tuple[Change, ...]:
-        """The log with its times, the oldest first."""
-        return tuple(self._memories.rows(self.address, lambda rows: rows.changes()))
+    def changes(self, *, first: int = 1, last: int | None = None) -> tuple[Change, ...]:
+        """The log with its times, the oldest first; or a part of it, by numbers, both included."""
+        return tuple(self._memories.rows(self.address, lambda rows: rows.changes(first=first, last=last)))
+
+    def last_number(self) -> int:
+        """The number of the newest operation, 0 before the first."""
+        return self._memories.rows(self.address, lambda rows: rows.head.next_number - 1)
 
     def history(self, kind: MemoryKind, entry_id: int | None) -> tuple[Change, ...]:
         """All that was done to an entry, deleted ones too; empty for what never was."""
@@ -214,6 +231,16 @@ class Scope:
         first_free = 1 + max((operation.entry_id or CORE_ID for operation in operations), default=CORE_ID)
         bank.replay(operations, next_id=first_free, next_number=1 + (operations[-1].number if operations else 0))
         return bank
+
+    def known(
+        self, number: int, kinds: Sequence[MemoryKind] = (), *, after: int = CORE_ID, limit: int
+    ) -> tuple[Entry, ...]:
+        """A page of the memory as it was known after an operation: the next entries behind an id, by id.
+
+        Single texts come first, behind any id. Without `kinds` all kinds of lists and texts are meant.
+        """
+        wanted = kinds or [block.kind for block in self._memories.empty_bank().layout.blocks]
+        return self._memories.rows(self.address, lambda rows: known(rows, wanted, number, after=after, limit=limit))
 
     def true_at(self, time: datetime, *, known: int | datetime | None = None) -> tuple[Entry, ...]:
         """What was true at a time, as far as is known now, or was known after an operation or at another time.
@@ -230,19 +257,7 @@ class Scope:
 
     def diff(self, first: int, last: int) -> tuple[Difference, ...]:
         """What differs between the memory after one operation and after another, in the order of the ids."""
-        changes = self.changes()
-        before, after = (
-            entries_after(change.operation for change in changes if _reached(change, number))
-            for number in (first, last)
-        )
-        differences = []
-        for place in sorted({*before, *after}, key=lambda place: place[::-1]):
-            old, new = before.get(place), after.get(place)
-            texts = old.text if old else None, new.text if new else None
-            if texts[0] != texts[1]:
-                kind, entry_id = place
-                differences.append(Difference(kind=kind, entry_id=entry_id or None, before=texts[0], after=texts[1]))
-        return tuple(differences)
+        return self._memories.rows(self.address, lambda rows: differences(rows, first, last))
 
     def erase(self, kind: MemoryKind, entry_id: int | None) -> Erasure:
         """Take an entry with its history out of the store and out of the files of its database, for good.
@@ -257,16 +272,31 @@ class Scope:
         """Take the whole memory out, as `erase` does with an entry."""
         return self._memories.erase(self.address, None)
 
+    def archive(self, write: Callable[[str], object]) -> int:
+        """Write all of the memory, its past too, as lines (`archive.read_archive`); returns how many operations."""
+        layout = self._memories.empty_bank().layout.name
+        return self._memories.rows(self.address, lambda rows: archive(rows, self.address, layout, write))
+
+    def restore(self, head: Head, pieces: Iterable[Piece]) -> None:
+        """Take over what `archive` wrote, as it was, into a memory that was never written to.
+
+        Raises:
+            ConflictError: This memory has been written to.
+            ArchiveError: An operation does not follow from those before it, or a line is none.
+        """
+        self._memories.restore(self.address, head, pieces)
+
     def receipts(self) -> tuple[Receipt, ...]:
         """What was erased, the oldest first."""
         return tuple(self._memories.rows(self.address, lambda rows: rows.receipts()))
 
     def _write(self, edit: Callable[[Bank], object], terms: Terms, asked: _Asked) -> Change:
         changes = self._memories.write(self.address, edit, terms)
-        operations = [change.operation for change in changes]
-        if len(operations) != 1 or asked not in _asked_for(operations[0]):
+        done = [change.operation for change in changes]
+        # What made way for a text, if anything did, had the same one.
+        if not done or asked not in _asked_for(done[-1]) or any(each.before != done[-1].after for each in done[:-1]):
             raise ConflictError(f"got the key {terms.key!r}, which is in use for something else; use another key")
-        return changes[0]
+        return changes[-1]
 
 
 def _asked_for(operation: Operation) -> tuple[_Asked | None, _Asked]:

@@ -21,6 +21,7 @@ import apsw.sqlite_extra
 
 from memalpha.errors import OutputError, StoreError
 from memalpha.memory.store.changes import Address
+from memalpha.memory.store.checks import Finding, FindingKind
 from memalpha.memory.store.database import Result
 from memalpha.memory.store.rows import Execute
 from memalpha.memory.store.schema import APPLICATION_ID, STEPS
@@ -88,10 +89,15 @@ class SQLiteDatabase:
         """Write the whole file anew and empty the log beside it."""
         self._submit(self._scrub)
 
-    def check(self) -> list[str]:
+    def check(self) -> list[Finding]:
         """What an integrity check of SQLite finds."""
         found = self.read(lambda execute: execute("PRAGMA integrity_check", ()))
-        return [f"SQLite says: {text}; put a backup in its place" for (text,) in found if text != "ok"]
+        mend = "put a backup in its place"
+        return [
+            Finding(kind=FindingKind.DAMAGE, what=f"SQLite says: {text}", mend=mend)
+            for (text,) in found
+            if text != "ok"
+        ]
 
     def close(self) -> None:
         """Wait for the write under way, and close every connection."""

@@ -22,13 +22,18 @@ from memalpha.memory.bank import Bank
 from memalpha.memory.embedding import Embedder
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.store.changes import Address
+from memalpha.memory.store.catalogue import Catalogue
+from memalpha.memory.store.changes import Address, Census
+from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
+from memalpha.memory.store.inbox import Inbox
+from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
-from memalpha.memory.store.rows import Catalogue, Execute, Rows
+from memalpha.memory.store.rows import Execute, Rows
 from memalpha.memory.store.scope import Scope
 
-_EMBEDDER = "embedder"
+LAYOUT, EMBEDDER = "layout", "embedder"
+"""What a store remembers of how it was made."""
 
 
 def now() -> datetime:
@@ -60,11 +65,15 @@ class Store:
         clock: Callable[[], datetime] = now,
         cached_banks: int = 256,
     ) -> None:
-        """Complete what an interrupted erasure left; raises `StoreError` when the vectors are of another embedder."""
+        """Complete what an interrupted erasure left; raises `StoreError` for vectors or a layout of another kind."""
         self.count_tokens = count_tokens
         self.layout = layout
         self._database = database
         self._embedder = embedder
+        self.inbox = Inbox(database, clock)
+        """What was accepted to be read into memories."""
+        self.keys = ApiKeys(database, clock)
+        """Who is let in by a server."""
         self._memories = Memories(
             database,
             empty_bank=lambda: Bank(count_tokens=count_tokens, layout=layout),
@@ -73,7 +82,7 @@ class Store:
             cached_banks=cached_banks,
         )
         try:
-            database.write(lambda execute: self._settle_embedder(execute, reindex))
+            database.write(lambda execute: self._settle(execute, reindex))
             if database.read(lambda execute: Catalogue(execute).unscrubbed()):
                 self._memories.scrub()
         except BaseException:
@@ -100,48 +109,77 @@ class Store:
         """Every memory that was ever written to."""
         return tuple(self._database.read(lambda execute: Catalogue(execute).addresses()))
 
-    def check(self) -> tuple[str, ...]:
-        """What is wrong with the store, a sentence each; empty when all is well."""
-        problems = self._database.check()
-        for address in self.addresses():
-            problems += [f"{address}: {problem}" for problem in self._memories.rows(address, self._check)]
-        return tuple(problems)
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return self._database.name
 
-    def _settle_embedder(self, execute: Execute, reindex: bool) -> None:
+    def census(self, tenant: str, *, after: str = "", limit: int = 1000) -> Sequence[Census]:
+        """How much there is of each user of a tenant, in the order of their names, from behind a name on."""
+        return tuple(self._database.read(lambda execute: Catalogue(execute).census(tenant, after, limit)))
+
+    def check(self) -> tuple[Finding, ...]:
+        """What is wrong with the store as a database; empty when all is well."""
+        found = self.check_database()
+        for address in self.addresses():
+            found += self.check_memory(address)
+        return tuple(found)
+
+    def check_database(self) -> list[Finding]:
+        """What is wrong with the database, whatever is in it."""
+        found = self._database.check()
+        if self._database.read(lambda execute: Catalogue(execute).unscrubbed()):
+            what = "an erasure is not complete: free space may hold what was erased"
+            found.append(Finding(kind=FindingKind.ERASURE, what=what, mend="open the store again, which completes it"))
+        return found + self._database.read(lambda execute: list(check_inbox(execute)))
+
+    def check_memory(self, address: Address) -> list[Finding]:
+        """What is wrong with the rows of one memory."""
+        vectors = self._embedder is not None
+        return self._memories.rows(address, lambda rows: list(check_rows(rows, address, vectors=vectors)))
+
+    def check_vectors(self, address: Address, sample: int | None) -> list[Finding]:
+        """Stored vectors of one memory that its embedder does not make; `sample` says of how many, None is of all."""
+        if self._embedder is None:
+            return []
+        bank = self._memories.look(address, Bank.fork)
+        projection = self._memories.rows(address, lambda rows: rows.projection())
+        stored = [
+            (entry, vector)
+            for place, (_, vector) in projection.items()
+            if vector is not None and (entry := bank.find(*place)) is not None
+        ]
+        step = 1 if sample is None else max(1, len(stored) // sample)
+        return list(check_vectors(stored[::step][:sample], address, self._memories.vectors))
+
+    def _settle(self, execute: Execute, reindex: bool) -> None:
+        """Record the layout and the embedder, or refuse others than those that are recorded."""
         catalogue = Catalogue(execute)
+        layout = catalogue.setting(LAYOUT)
+        if layout not in (None, self.layout.name):
+            raise StoreError(
+                f"{self._database.name} was written with the layout {layout!r}, got {self.layout.name!r}; open it with "
+                "that layout, or write what it holds into a new store"
+            )
+        if layout is None:
+            catalogue.set(LAYOUT, self.layout.name)
+        self._settle_embedder(catalogue, execute, reindex)
+
+    def _settle_embedder(self, catalogue: Catalogue, execute: Execute, reindex: bool) -> None:
         given = None
         if self._embedder is not None:
             given = json.dumps({"name": self._embedder.name, "dimensions": self._embedder.dimensions})
-        recorded = catalogue.setting(_EMBEDDER)
+        recorded = catalogue.setting(EMBEDDER)
         if given == recorded and not reindex:
             return
         addresses = catalogue.addresses()
         if addresses and not reindex:
             raise StoreError(
                 f"{self._database.name} was written with the embedder {recorded or 'none'}, got {given or 'none'}; "
-                "open it with that one, or with reindex, which makes every vector anew"
+                "open it with that one, or run `memalpha reindex`, which makes every vector anew"
             )
         for address in addresses:
             rows = Rows(execute, address)
             live = entries_after(change.operation for change in rows.changes())
-            for place in rows.projection().keys() | live.keys():
-                entry = live.get(place)
-                rows.project(place, entry, None if entry is None else self._memories.vector(entry.rendered))
-        catalogue.set(_EMBEDDER, given)
-
-    def _check(self, rows: Rows) -> list[str]:
-        operations = [change.operation for change in rows.changes()]
-        live = {place: entry.text for place, entry in entries_after(operations).items() if entry is not None}
-        projection = rows.projection()
-        problems = [
-            f"the row of {kind} #{entry_id} is not what the log says; open the store with reindex"
-            for kind, entry_id in live.keys() | projection.keys()
-            if live.get((kind, entry_id)) != projection.get((kind, entry_id), (None, None))[0]
-        ]
-        if any((vector is None) != (self._embedder is None) for _, vector in projection.values()):
-            problems.append("vectors are missing or left over; open the store with reindex")
-        if any(operation.number >= rows.head.next_number for operation in operations):
-            problems.append("the log goes on behind its head; put a backup in its place")
-        if any(entry_id >= rows.head.next_id for _, entry_id in live):
-            problems.append("an entry has an id that is still to be given out; put a backup in its place")
-        return problems
+            self._memories.project(rows, {place: live.get(place) for place in rows.projection().keys() | live.keys()})
+        catalogue.set(EMBEDDER, given)
