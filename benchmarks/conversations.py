@@ -18,11 +18,13 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from conversation_tables import conversations
 from record import RUNS, save
 from statements import Chat, Said, read_chats
 
@@ -80,9 +82,10 @@ def main() -> None:
         if options.chats is None or chat.name in options.chats
         for each in kept(options.part, chat, writer)
     ]
-    print(summary(outcomes))
+    rows = [asdict(each) for each in outcomes]
+    print(conversations(rows))
     if options.name:
-        save(options.name, [asdict(each) for each in outcomes], seeds=list(SEEDS))
+        save(options.name, rows, seeds=list(SEEDS))
 
 
 def kept(part: str, chat: Chat, writer: str | None) -> list[Outcome]:
@@ -102,8 +105,8 @@ def simple(chat: Chat) -> list[Outcome]:
     own = [each for each in lines if each[0].role == "user"]
     return [
         outcome("everything, message by message", chat, whole_messages),
-        outcome("everything, line by line", chat, lambda memory, _: keep(memory, lines)),
-        outcome("all that the user says", chat, lambda memory, _: keep(memory, own)),
+        outcome("everything, line by line", chat, partial(keep_lines, lines)),
+        outcome("all that the user says", chat, partial(keep_lines, own)),
     ]
 
 
@@ -114,14 +117,11 @@ def measure(chat: Chat, writer: str) -> list[Outcome]:
     written = outcome(writer, chat, by_message, writer=writer)
     size = written.kept_tokens
     newest = of_size(lines[::-1], size)[::-1]
-    outcomes = [written, outcome(f"{writer}: most recent lines", chat, lambda memory, _: keep(memory, newest))]
+    outcomes = [written, outcome(f"{writer}: most recent lines", chat, partial(keep_lines, newest))]
     for title, among in (("random lines", lines), ("random lines of the user", own)):
         for seed in SEEDS:
-            drawn = random.Random(seed).sample(among, len(among))
-            chosen = of_size(drawn, size)
-            outcomes.append(
-                outcome(f"{writer}: {title}", chat, lambda memory, _, chosen=chosen: keep(memory, chosen), seed=seed)
-            )
+            chosen = of_size(random.Random(seed).sample(among, len(among)), size)
+            outcomes.append(outcome(f"{writer}: {title}", chat, partial(keep_lines, chosen), seed=seed))
     return outcomes
 
 
@@ -190,11 +190,10 @@ def timed(memory: Memory, said: Said, *, infer: bool) -> float:
     return time.process_time() - started
 
 
-def keep(memory: Memory, lines: Sequence[tuple[Said, str]]) -> list[float]:
+def keep_lines(lines: Sequence[tuple[Said, str]], memory: Memory, _: Chat) -> list[float]:
     """Each line as an entry, all at once; a line that stands there already is not kept twice."""
     if lines:
-        messages = [{"role": said.role, "content": spoken(said, line)} for said, line in lines]
-        memory.add(messages, infer=False)
+        memory.add([{"role": said.role, "content": spoken(said, line)} for said, line in lines], infer=False)
     return []
 
 
@@ -226,25 +225,6 @@ def shares(done: Outcome) -> str:
         f"context {np.mean([each.context for each in found]):.3f}"
         + (f" p50 {done.p50_ms:.0f} p95 {done.p95_ms:.0f} ms" if done.p50_ms is not None else "")
     )
-
-
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """Means over the chats."""
-    lines = []
-    for system in dict.fromkeys(each.system for each in outcomes):
-        own = [each for each in outcomes if each.system == system]
-        kept = np.mean([each.kept_tokens / each.read_tokens for each in own])
-        values = [
-            np.mean([np.mean([pick(found) for found in each.found]) for each in own])
-            for pick in (
-                lambda found: found.stored,
-                lambda found: found.first[0],
-                lambda found: found.first[1],
-                lambda found: found.context,
-            )
-        ]
-        lines.append(f"{system:45} kept {kept:.3f}  " + "  ".join(f"{value:.3f}" for value in values))
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def main() -> None:
         corpus = encode(base / "tokenizer.json", shown(chats, stage, seed), stage.samples)
         loss = train(model, [corpus], peak_rate=stage.rate, seed=seed)
         facts.append({"completion_loss_nats": loss, "tokens": len(corpus.ids), "seconds": time.monotonic() - started})
-    model.to(torch.float16).save_pretrained(options.out)  # half the size of the package's other weights
+    model.half().save_pretrained(options.out)  # half the size of the package's other weights
     (options.out / "lessons.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(facts)
 

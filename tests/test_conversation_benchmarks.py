@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_a_statement_is_the_line_that_shares_most_with_question_and_answer(chat:
 
 def test_what_is_stored_and_what_is_found(chat: Chat) -> None:
     lines = conversations.lines_of(chat)
-    done = conversations.outcome("own", chat, lambda memory, _: conversations.keep(memory, lines[:2]))
+    done = conversations.outcome("own", chat, partial(conversations.keep_lines, lines[:2]))
     assert (done.entries, done.p50_ms) == (2, None)
     assert [each.stored for each in done.found] == [True, False, True, False]
     assert [each.first for each in done.found] == [(True, True), (False, False), (True, True), (False, False)]

@@ -14,7 +14,7 @@ import datetime
 import random
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -232,7 +232,7 @@ def _code(rng: random.Random) -> str:
     )
 
 
-_DRAWN = {
+_DRAWN: Mapping[str, Callable[[random.Random], str]] = {
     "date": _date,
     "time": _time,
     "money": _money,
