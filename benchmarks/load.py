@@ -167,7 +167,8 @@ def crowd(url: str, key: str, clients: int, seconds: int) -> dict[str, Any]:
 
 def soak(process: subprocess.Popen[str], url: str, key: str, minutes: float) -> dict[str, Any]:
     """Eight users at a steady pace; resident memory of the server every ten seconds."""
-    tally, samples = Tally(), []
+    tally = Tally()
+    samples: list[tuple[float, float]] = []
 
     async def run() -> None:
         async with opened(url, key, 8) as http:

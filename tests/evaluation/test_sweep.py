@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,6 +96,20 @@ def test_every_question_is_a_row_and_every_memory(tmp_path: Path) -> None:
     assert (row.answer, row.score, row.sufficient, row.read_tokens) == ("The code of door c2 is 2.", 1.0, True, 25)
     # This reader repeats the question, which holds no code, and was shown it all the same.
     assert ledger.questions["memagent", "two", 1, "c", 2].score == 0.0
+
+
+def test_the_first_episode_of_a_cell_leaves_its_trace(tmp_path: Path) -> None:
+    sweep(tmp_path, Failing(10_000))
+    kept = {file.stem: json.loads(file.read_text()) for file in (tmp_path / "traces").iterdir()}
+    assert {name: trace["episode"]["id"] for name, trace in kept.items()} == {
+        "one-seed-0-rag-top2": "a",
+        "one-seed-0-memagent": "a",
+        "two-seed-1-rag-top2": "c",
+        "two-seed-1-memagent": "c",
+    }
+    assert len(kept["one-seed-0-rag-top2"]["answers"]) == 20
+    assert kept["one-seed-0-rag-top2"]["steps"] == []
+    assert [step["chunk"] for step in kept["two-seed-1-memagent"]["steps"]] == [0, 1]
 
 
 @pytest.mark.parametrize("lasts", [0, 1, 3, 5, 12, 25, 29])

@@ -52,7 +52,7 @@ async def remember_and_find(client: Client) -> None:
     assert wrong.is_error and wrong.content[0].text.startswith("got #77, which is not in memory")
     (prompt,) = (await client.list_prompts()).prompts
     told = await client.get_prompt(prompt.name, {"query": "Rome"})
-    assert told.messages[0].content.text == "- I live in Rome."
+    assert told.messages[0].content.text.startswith("- I live in Rome.")
     with pytest.raises(MCPError, match="expected context"):
         await client.get_prompt("another")
 

@@ -49,6 +49,12 @@ def test_roles_say_whose_words_they_are() -> None:
     assert {origin for _, _, origin in told(messages, DOCUMENT)} == {DOCUMENT}
 
 
+def test_an_origin_goes_by_its_name_too() -> None:
+    assert told("It rains.", "document") == [("User", "It rains.", DOCUMENT)]  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="got the origin 'rumour', expected one of user, assistant, tool, document"):
+        read_messages("It rains.", "rumour")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("messages", "problem"),
     [

@@ -236,6 +236,15 @@ def test_a_store_is_opened_once_and_closed_by_whoever_opened_it(tmp_path: Path) 
         Memory(tmp_path / "memory.db", user="")
 
 
+def test_an_embedder_goes_by_its_name(tmp_path: Path) -> None:
+    with Memory(tmp_path / "memory.db", user="ana", writer="nowhere at all", embedder="hashed") as memory:
+        memory.add("Ann painted boats", infer=False)
+        assert [found.entry.id for found in memory.search("painter")] == [1]
+    with pytest.raises(ConfigError, match="got the embedder 'hushed'"):
+        Memory(tmp_path / "other.db", user="ana", embedder="hushed")
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_postgresql_without_psycopg_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "memalpha.memory.store.postgres", None)
     with pytest.raises((MissingExtraError, ModuleNotFoundError), match="postgres"):

@@ -13,7 +13,7 @@ NONE = "none"
 
 
 def reindex(
-    file: Annotated[Path, typer.Argument(help="The file of a store, such as memory.db.")],
+    store: Annotated[str, typer.Argument(help="The file of a store, such as memory.db, or postgresql://...")],
     embedder: Annotated[
         str | None,
         typer.Option(help="hashed, minilm, none, or the folder of a sentence encoder; the one it has if left out."),
@@ -26,13 +26,14 @@ def reindex(
     from memalpha.agent.embedders import open_embedder, recorded_embedder
     from memalpha.agent.tokens import nano_counter
     from memalpha.memory.layouts import layout_of
-    from memalpha.memory.store import SQLiteDatabase, Store
+    from memalpha.memory.store import Store
     from memalpha.memory.store.catalogue import Catalogue
     from memalpha.memory.store.store import EMBEDDER, LAYOUT
+    from memalpha.service.memory import open_database
 
-    if not file.is_file():
-        raise ConfigError(f"got {file}, which is no file; name the file of a store")
-    database = SQLiteDatabase(file)
+    if "://" not in store and not Path(store).is_file():
+        raise ConfigError(f"got {store}, which is no file; name the file of a store")
+    database = open_database(store)
     try:
         layout, recorded = database.read(
             lambda execute: (Catalogue(execute).setting(LAYOUT), Catalogue(execute).setting(EMBEDDER))
@@ -43,6 +44,6 @@ def reindex(
     except BaseException:
         database.close()
         raise
-    with Store(database, count_tokens=nano_counter(), layout=home, embedder=made, reindex=True) as store:
-        memories = len(store.addresses())
-    typer.echo(f"{file}: {memories} memories, embedder {made.name if made else NONE}")
+    with Store(database, count_tokens=nano_counter(), layout=home, embedder=made, reindex=True) as opened:
+        memories = len(opened.addresses())
+    typer.echo(f"{database.name}: {memories} memories, embedder {made.name if made else NONE}")

@@ -53,12 +53,11 @@ def page_files() -> dict[str, PageFile]:
     """Every file of the page by its name."""
     found = {}
     for each in (files("memalpha.serve") / "inspector").iterdir():
-        content = each.read_bytes()
-        found[each.name] = PageFile(
-            content=content,
-            media_type=MEDIA_TYPES[each.name.rpartition(".")[2]],
-            tag=f'"{hashlib.sha256(content).hexdigest()[:16]}"',
-        )
+        media_type = MEDIA_TYPES.get(each.name.rpartition(".")[2])
+        if media_type is not None:
+            content = each.read_bytes()
+            tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+            found[each.name] = PageFile(content=content, media_type=media_type, tag=tag)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Path, Request, Security
@@ -50,8 +49,6 @@ class Server:
     buckets: Buckets
     metrics: Metrics
     worker: Worker
-    runs: FilePath | None
-    """A folder of runs to look at."""
 
 
 def server_of(request: Request) -> Server:

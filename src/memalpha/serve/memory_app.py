@@ -79,7 +79,6 @@ def memory_app(
         buckets=Buckets(bounds.requests_a_second),
         metrics=metrics,
         worker=Worker(memory, told=metrics.tried),
-        runs=runs,
     )
 
     agents = _agents(server, trust)

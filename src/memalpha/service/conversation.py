@@ -54,6 +54,8 @@ def read_messages(messages: Messages, origin: Origin | None = None) -> tuple[Sai
 
     Raises `ConfigError` for what is no message, and when none has a text.
     """
+    if origin is not None and origin not in tuple(Origin):
+        raise ConfigError(f"got the origin {str(origin)[:40]!r}, expected one of {', '.join(Origin)}")
     given = [messages] if isinstance(messages, str | Mapping) else list(messages)
     read = [_read(message, f"message {number}", origin) for number, message in enumerate(given, start=1)]
     said = _echoes([each for each in read if each is not None])
@@ -109,7 +111,7 @@ def _read(message: object, where: str, origin: Origin | None) -> Said | None:
     speaker = " ".join(name.split()) if isinstance(name, str) and name.strip() else role.capitalize()
     if not storable(text + speaker):
         raise ConfigError(f"got a zero byte or half of a surrogate pair in {where}, expected text; mend it")
-    return Said(speaker=speaker, text=text, origin=origin or _ORIGINS[role])
+    return Said(speaker=speaker, text=text, origin=Origin(origin or _ORIGINS[role]))
 
 
 def _text(content: object, where: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from memalpha.agent.embedders import open_embedder
 from memalpha.agent.model import Model
 from memalpha.agent.tokens import nano_counter
 from memalpha.agent.writer import Writer
@@ -45,7 +46,7 @@ class Memory:
         user: str,
         tenant: str = "default",
         writer: str | Path | Model | Writer | Pen = "nano-chat",
-        embedder: Embedder | None = None,
+        embedder: str | Path | Embedder | None = None,
     ) -> None:
         """Open the memory of a user.
 
@@ -55,7 +56,8 @@ class Memory:
             user: Whose memory it is.
             tenant: Of which application or organisation; the same user name of two tenants is two users.
             writer: What decides what is kept (`memalpha.service.pen.open_writer`); loaded when first needed.
-            embedder: Makes search find what has no word in common; a store keeps to the one it was made with.
+            embedder: Makes search find what has no word in common: "minilm", the folder of a sentence encoder, or your
+                own; a store keeps to the one it was made with.
         """
         self._own = not isinstance(where, Store)
         self.store = where if isinstance(where, Store) else open_store(where, embedder)
@@ -249,13 +251,16 @@ class Memory:
         raise AssertionError  # the last attempt returns or raises
 
 
-def open_store(where: str | Path, embedder: Embedder | None = None) -> Store:
+def open_store(where: str | Path, embedder: str | Path | Embedder | None = None) -> Store:
     """The store at a path or an address, with the limits of the default layout counted in the nano's tokens.
 
     Raises:
         StoreError, OutputError: It cannot be opened.
-        MissingExtraError: A PostgreSQL server needs psycopg.
+        ConfigError: There is no such embedder.
+        MissingExtraError: A PostgreSQL server needs psycopg, MiniLM needs its weights and torch.
     """
+    if isinstance(embedder, str | Path):
+        embedder = open_embedder(embedder)
     return Store(open_database(where), count_tokens=nano_counter(), embedder=embedder)
 
 

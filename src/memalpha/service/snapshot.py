@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from memalpha.agent.view import newest_shown
 from memalpha.errors import ConfigError, UnknownEntryError
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Entry, MemoryKind
@@ -119,8 +120,9 @@ def context(bank: Bank, found: Sequence[Found], max_tokens: int) -> str:
         put(others, line) if within else waiting.append(line)
     for line in waiting:
         put(others, line)
-    for entry in bank.newest(_PROPOSED):
-        if entry.provenance.origin.trusted and all(entry.id != each.entry.id for each in found):
+    newest = [entry for kind in bank.layout.stores for entry in newest_shown(bank, kind, _PROPOSED, said=True)]
+    for entry in sorted(newest, key=lambda entry: -entry.id):
+        if all(entry.id != each.entry.id for each in found):
             put(said, f"- {entry.rendered}")
     return _joined(core, said, others)
 

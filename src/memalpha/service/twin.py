@@ -41,7 +41,7 @@ class AsyncMemory:
         user: str,
         tenant: str = "default",
         writer: str | Path | Model | Writer = "nano-chat",
-        embedder: Embedder | None = None,
+        embedder: str | Path | Embedder | None = None,
     ) -> None:
         """Open the memory of a user, as `Memory` does."""
         self.memory = Memory(where, user=user, tenant=tenant, writer=writer, embedder=embedder)

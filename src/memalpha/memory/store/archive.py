@@ -17,15 +17,13 @@ from typing import Any, TypeVar
 from memalpha.errors import ArchiveError, StoreError
 from memalpha.memory.entry import CORE_ID, Action, MemoryKind, Operation, Origin, Provenance
 from memalpha.memory.store.changes import Address, Change, Head, KeySpan, Source, storable, to_microseconds
-from memalpha.memory.store.rows import Rows
+from memalpha.memory.store.rows import LETTER_PREFIX, Rows
 from memalpha.records import Chunk
 
 FORMAT = "memalpha"
 VERSION = 1
 _PAGE = 1_000
 """Rows that are read from a database at once."""
-TICKETS = "inbox "
-"""Opens the keys of what came through the inbox of this store, which mean nothing in another."""
 _LARGEST = 2**53
 """Numbers above this are not the same in every reader of JSON."""
 
@@ -50,7 +48,7 @@ class Header:
 def archive(rows: Rows, address: Address, layout: str, write: Callable[[str], object]) -> int:
     """Write a memory line by line, inside one transaction; returns the number of operations."""
     numbers, operations = rows.source_numbers(), rows.operation_count()
-    keys = [span for span in rows.key_spans() if not span.name.startswith(TICKETS)]
+    keys = [span for span in rows.key_spans() if not span.name.startswith(LETTER_PREFIX)]
     head = rows.head
     header = Header(
         address=address, layout=layout, head=head, sources=len(numbers), operations=operations, keys=len(keys)

@@ -8,9 +8,9 @@ from memalpha.errors import ArchiveError
 from memalpha.memory.entry import Action, Entry, MemoryKind, Operation
 from memalpha.memory.history import Place, place_of, states
 from memalpha.memory.layout import Layout
-from memalpha.memory.store.archive import TICKETS, Piece
+from memalpha.memory.store.archive import Piece
 from memalpha.memory.store.changes import Change, Head, KeySpan, Source
-from memalpha.memory.store.rows import Rows
+from memalpha.memory.store.rows import LETTER_PREFIX, Rows
 
 
 def retell(rows: Rows, head: Head, pieces: Iterable[Piece], layout: Layout) -> dict[Place, Entry]:
@@ -58,7 +58,7 @@ def _written(rows: Rows, head: Head, pieces: Iterable[Piece]) -> Iterator[Operat
             case KeySpan(name=name, first=first, last=end):
                 if (
                     not name
-                    or name.startswith(TICKETS)
+                    or name.startswith(LETTER_PREFIX)
                     or name in names
                     or not 1 <= first <= end + 1 <= head.next_number
                 ):

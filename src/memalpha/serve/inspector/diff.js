@@ -2,11 +2,12 @@
 
 import { el, hidden, words } from "./dom.js";
 
+const PARTS = /\s+|[\p{L}\p{M}\p{N}]+|[^\s\p{L}\p{M}\p{N}]/gu;
 const LARGEST = 4_000_000; // of the table of a comparison; longer texts are shown whole, one after the other
 
 // Runs of words that are kept, removed or added, in reading order.
 export function compare(before, after) {
-  const [old, now] = [before, after].map((text) => text.split(/(\s+)/).filter(Boolean));
+  const [old, now] = [before, after].map((text) => text.match(PARTS) ?? []);
   let head = 0;
   while (head < old.length && head < now.length && old[head] === now[head]) head += 1;
   let tail = 0;

@@ -133,7 +133,7 @@ function memory(operations, chunk) {
   }
   if (!standing.size) return el("p", { class: "muted" }, "Nothing.");
   return el("ul", { class: "memory" }, [...standing].map(([name, each]) =>
-    el("li", { class: each.chunk === chunk ? "stored" : null }, el("strong", {}, name), each.chunk === chunk && [" ", badge("new")], text(each.after))));
+    el("li", { class: each.chunk === chunk ? "stored" : null }, el("strong", {}, name), each.chunk === chunk && [" ", each.before === null ? badge("new") : badge("changed", "update")], text(each.after))));
 }
 
 function spoken(step) {
