@@ -1,4 +1,4 @@
-"""Turns benchmarks/results/*.json into docs/results.md and its plots, and puts the first table into the README.
+"""Turns benchmarks/results/*.json into docs/results.md and its plots, and tables of README and docs/operations.md.
 
 python benchmarks/tables.py
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from conversation_tables import SECTIONS as OPERATIONS
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
 from speed_tables import gpu, learning, speed
@@ -33,7 +35,11 @@ def main() -> None:
     (ROOT / "docs" / "results.md").write_text("\n".join(parts), encoding="utf-8")
     found = load("world")
     if found:
-        into_readme(world_table(found["results"]))
+        into(ROOT / "README.md", "results", world_table(found["results"]))
+    for name, section in OPERATIONS.items():
+        found = load(name)
+        if found:
+            into(ROOT / "docs" / "operations.md", name, f"{section(found['results'])}\n{provenance(found)}")
 
 
 def provenance(found: Row) -> str:
@@ -202,11 +208,11 @@ def score_and_share(rows: Sequence[Row]) -> str:
     return f"{spread([row['score'] for row in rows])} ({share:.0%})"
 
 
-def into_readme(text: str) -> None:
-    file = ROOT / "README.md"
-    before, _, rest = file.read_text(encoding="utf-8").partition("<!-- results -->")
-    _, _, after = rest.partition("<!-- results end -->")
-    file.write_text(f"{before}<!-- results -->\n\n{text}\n<!-- results end -->{after}", encoding="utf-8")
+def into(file: Path, mark: str, text: str) -> None:
+    """Put a text between the marks of its name in a page."""
+    before, _, rest = file.read_text(encoding="utf-8").partition(f"<!-- {mark} -->")
+    _, _, after = rest.partition(f"<!-- {mark} end -->")
+    file.write_text(f"{before}<!-- {mark} -->\n\n{text}\n<!-- {mark} end -->{after}", encoding="utf-8")
 
 
 SECTIONS = {

@@ -16,7 +16,7 @@ SAMPLED = Sampling(temperature=1.0, max_tokens=96, seed=5)
 
 def test_all_checkpoints_share_one_tokenizer() -> None:
     texts = {path.read_bytes() for path in NANO_FOLDER.rglob("tokenizer.json")}
-    assert len(list(NANO_FOLDER.rglob("tokenizer.json"))) == 3
+    assert len(list(NANO_FOLDER.rglob("tokenizer.json"))) == 4
     assert len(texts) == 1
 
 

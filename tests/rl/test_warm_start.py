@@ -103,7 +103,7 @@ def test_the_same_seed_trains_the_same_tokenizer(trained: Path, tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    return encode(NANO_FOLDER / "tokenizer.json", 7, 300)
+    return encode(NANO_FOLDER / "tokenizer.json", demonstrations(7), 300)
 
 
 def rows_of(corpus: Corpus) -> list[list[int]]:
@@ -130,7 +130,7 @@ def test_demonstrations_that_are_too_long_are_left_out(monkeypatch: pytest.Monke
     lengths = [len(NANO.encode(shown.prompt + WRITE + shown.completion + END).ids) for shown in some(7, 200)]
     fitting = [length for length in lengths if length <= 200]
     assert 30 < len(fitting) < 170
-    assert encode(NANO_FOLDER / "tokenizer.json", 7, 30).lengths_N.tolist() == fitting[:30]
+    assert encode(NANO_FOLDER / "tokenizer.json", demonstrations(7), 30).lengths_N.tolist() == fitting[:30]
 
 
 def test_a_prompt_is_encoded_as_when_sampling(corpus: Corpus, tiny_policy: Path) -> None:

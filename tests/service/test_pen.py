@@ -37,6 +37,12 @@ def test_a_writer_is_found_by_whatever_names_it() -> None:
     assert served.name == "qwen"
 
 
+def test_the_writer_for_conversations_is_not_shown_what_assistants_say() -> None:
+    everybody = list(Origin)
+    assert [origin for origin in everybody if not Pen("nano-chat").reads(origin)] == [Origin.ASSISTANT]
+    assert all(Pen(writer).reads(origin) for writer in ("nano", ScriptedModel([])) for origin in everybody)
+
+
 def test_a_name_of_nothing_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"#qwen3-4b; add the model"):
         open_writer("http://127.0.0.1:9/v1")

@@ -30,12 +30,16 @@ from memalpha.agent.tokens import NANO_FOLDER, TokenCounter
 from memalpha.errors import ConfigError, ModelError
 from memalpha.text import first_line
 
-SHIPPED = {"nano": NANO_FOLDER / "writer", "nano-warm": NANO_FOLDER / "warm"}
-"""Models by name: the trained writer, and the warm start it was trained from."""
+SHIPPED = {
+    "nano": NANO_FOLDER / "writer",
+    "nano-chat": NANO_FOLDER / "chat",
+    "nano-warm": NANO_FOLDER / "warm",
+}
+"""Models by name: the trained writer, the one for conversations, and the warm start that both were trained from."""
 
 _EXPECTED = (
     "expected a folder with config.json, weights and tokenizer, a name on the Hugging Face hub, or that of a shipped "
-    "model (nano, nano-warm)"
+    "model (nano, nano-chat, nano-warm)"
 )
 
 
@@ -195,7 +199,7 @@ def _is_unicode(text: str) -> bool:
 def load_local(
     name: str | Path, *, device: str = "cpu", dtype: str = "float32", sample_tokens: int = 48_000
 ) -> LocalModel:
-    """A model by shipped name ("nano", "nano-warm"), by folder or by hub name.
+    """A model by shipped name ("nano", "nano-chat", "nano-warm"), by folder or by hub name.
 
     Raises `ConfigError` for a device that is not there, and `ModelError` for a folder that is no model or is damaged.
     """

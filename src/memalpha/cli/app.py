@@ -46,7 +46,7 @@ LOOPBACK = "127.0.0.1"
 
 Name = Annotated[str, typer.Option(help="The run is kept in runs/<name>; the same name resumes it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as run.steps=60. May be repeated.")]
-Model = Annotated[str, typer.Option(help="nano, nano-warm, a run folder, or the folder of a causal language model.")]
+Model = Annotated[str, typer.Option(help="nano, nano-chat, nano-warm, a run folder, or that of a causal model.")]
 Data = Annotated[
     str,
     typer.Option(

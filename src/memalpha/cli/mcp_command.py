@@ -15,8 +15,8 @@ def mcp(
     store: Annotated[str, typer.Option(help="A file, made where there is none, or postgresql://...")] = "memory.db",
     tenant: Annotated[str, typer.Option(help="Of which application or organisation.")] = "default",
     writer: Annotated[
-        str, typer.Option(help="What decides what is kept: nano, a model's folder, or http://host/v1#model.")
-    ] = "nano",
+        str, typer.Option(help="What decides what is kept: nano-chat, a model's folder, or http://host/v1#model.")
+    ] = "nano-chat",
     trust: Annotated[
         Origin, typer.Option(help="Whose words the agent may claim at most; it changes nothing that is trusted more.")
     ] = Origin.ASSISTANT,

@@ -47,8 +47,8 @@ def add(  # noqa: PLR0913 -- each argument is an option of the command line
         Origin.USER
     ),
     writer: Annotated[
-        str, typer.Option(help="What decides what is kept: nano, a model folder, or http://host/v1#model.")
-    ] = "nano",
+        str, typer.Option(help="What decides what is kept: nano-chat, a model folder, or http://host/v1#model.")
+    ] = "nano-chat",
     key: Annotated[str | None, typer.Option(help="What was added under a key is not added again.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
     store: Store = "memory.db",

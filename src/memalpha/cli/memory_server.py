@@ -34,8 +34,8 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one, which is printed.")] = 8080,
     writer: Annotated[
-        str, typer.Option(help="What decides what is kept: nano, a model folder, or http://host/v1#model.")
-    ] = "nano",
+        str, typer.Option(help="What decides what is kept: nano-chat, a model folder, or http://host/v1#model.")
+    ] = "nano-chat",
     embedder: Annotated[
         str | None,
         typer.Option(help="What the store was made with: hashed, minilm, or the folder of a sentence encoder."),

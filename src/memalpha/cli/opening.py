@@ -49,7 +49,7 @@ def open_where(store: str, embedder: str | None, *, new: bool = False) -> Iterat
 
 
 @contextmanager
-def open_memory(whose: Whose, *, new: bool = False, writer: str = "nano") -> Iterator[Memory]:
+def open_memory(whose: Whose, *, new: bool = False, writer: str = "nano-chat") -> Iterator[Memory]:
     """The memory for the time of a block."""
     from memalpha.service import Memory
 

@@ -12,7 +12,7 @@ from memalpha.evaluation.learning import COMPARED, WINDOW, Group, PastRun, Setti
 from memalpha.evaluation.learning_report import NAMES, alarm_grid, behaviour_grid, outcome_grid, setting_text
 from memalpha.evaluation.tables import escape_markdown, markdown_lines
 
-SHIPPED = ("nano", "nano-warm")
+SHIPPED = ("nano", "nano-chat", "nano-warm")
 LISTED_STEPS = 8
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 

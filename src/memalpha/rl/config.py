@@ -54,7 +54,7 @@ class RunConfig:
     """What is trained, and for how long."""
 
     model: str = "nano-warm"
-    """A shipped name (nano, nano-warm), or the folder or hub name of a causal language model with a chat template."""
+    """A shipped name (nano, nano-chat, nano-warm), or the folder or hub name of a causal model with a chat template."""
     steps: int = 40
     """Rounds of sampling and learning."""
     seed: int = 0

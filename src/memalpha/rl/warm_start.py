@@ -11,7 +11,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedTokenizerFast
 
 from memalpha.data.world import make_episode
-from memalpha.rl.demonstrations import Mixture, demonstrations
+from memalpha.rl.demonstrations import Demonstration, Mixture, demonstrations
 from memalpha.rl.nano_text import CALL_TOKENS, prose_lines
 
 log = logging.getLogger(__name__)
@@ -92,14 +92,14 @@ class Corpus:
         return np.concatenate([[0], np.cumsum(self.lengths_N)[:-1]])
 
 
-def encode(tokenizer_file: Path, seed: int, count: int, mixture: Mixture = Mixture()) -> Corpus:  # noqa: B008  (frozen)
-    """`count` demonstrations as token ids: prompt, write token, completion, end token."""
+def encode(tokenizer_file: Path, shown: Iterable[Demonstration], count: int) -> Corpus:
+    """The first `count` demonstrations as token ids: prompt, write token, completion, end token."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     write, end = tokenizer.token_to_id(WRITE), tokenizer.token_to_id(END)
     rows, prompts = [], []
-    for shown in demonstrations(seed, mixture):
-        prompt = [*tokenizer.encode(shown.prompt).ids, write]
-        row = [*prompt, *tokenizer.encode(shown.completion).ids, end]
+    for each in shown:
+        prompt = [*tokenizer.encode(each.prompt).ids, write]
+        row = [*prompt, *tokenizer.encode(each.completion).ids, end]
         if len(row) <= MAX_TOKENS:
             rows.append(np.array(row, np.uint16))
             prompts.append(len(prompt))
@@ -110,6 +110,10 @@ def encode(tokenizer_file: Path, seed: int, count: int, mixture: Mixture = Mixtu
         lengths_N=np.array([len(row) for row in rows]),
         prompt_lengths_N=np.array(prompts),
     )
+
+
+def _encode_drawn(tokenizer_file: Path, seed: int, count: int, mixture: Mixture) -> Corpus:
+    return encode(tokenizer_file, demonstrations(seed, mixture), count)
 
 
 def new_policy(seed: int) -> Lfm2ForCausalLM:
@@ -216,7 +220,7 @@ def _stage(options: argparse.Namespace, number: int, mixture: Mixture, share: fl
     count = round(options.samples * share / shards)
     jobs = [(file, options.seed * 1000 + number * 100 + shard, count, mixture) for shard in range(shards)]
     with get_context("spawn").Pool(options.threads) as pool:
-        parts = pool.starmap(encode, jobs)
+        parts = pool.starmap(_encode_drawn, jobs)
     return Corpus(
         ids=np.concatenate([part.ids for part in parts]),
         lengths_N=np.concatenate([part.lengths_N for part in parts]),

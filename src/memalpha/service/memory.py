@@ -45,7 +45,7 @@ class Memory:
         *,
         user: str,
         tenant: str = "default",
-        writer: str | Path | Model | Writer | Pen = "nano",
+        writer: str | Path | Model | Writer | Pen = "nano-chat",
         embedder: str | Path | Embedder | None = None,
     ) -> None:
         """Open the memory of a user.
@@ -113,7 +113,8 @@ class Memory:
         time, valid = _when(at)
         if not dry_run and key is not None and (earlier := self.scope.written(key)) is not None:
             return Added(changes=earlier)
-        parts = portions(said, time, self._pen.passage_tokens, self.store.count_tokens) if infer else []
+        read = [each for each in said if infer and self._pen.reads(each.origin)]
+        parts = portions(read, time, self._pen.passage_tokens, self.store.count_tokens) if read else []
         refused: list[Refusal] = []
 
         def edit(bank: Bank, first_source: int = 0) -> None:

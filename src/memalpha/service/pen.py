@@ -11,12 +11,16 @@ from memalpha.agent.model import Model
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig, style_of
 from memalpha.errors import ConfigError, MissingExtraError
 from memalpha.memory.bank import Bank
+from memalpha.memory.entry import Origin
 from memalpha.records import ToolStatus
 from memalpha.service.conversation import Portion
 from memalpha.service.records import Refusal
 
 PASSAGE_TOKENS = {PromptStyle.NANO: 200, PromptStyle.CHAT: 2_000}
 """Longer messages are read in parts; the shipped policy is trained on short ones."""
+UNREAD = {"nano-chat": frozenset({Origin.ASSISTANT})}
+"""Whose words a shipped writer is not shown. Of what assistants say it keeps one line in eighty, and none of these was
+asked for, but reading them takes nearly all of its time (docs/operations.md)."""
 _URL = ("http://", "https://")
 
 
@@ -43,6 +47,10 @@ class Pen:
         config = self.writer.config
         return config.passage_tokens or PASSAGE_TOKENS[config.style]
 
+    def reads(self, origin: Origin) -> bool:
+        """Whether the writer is shown what such a one says."""
+        return origin not in UNREAD.get(str(self._source), ())
+
     def write(self, bank: Bank, portions: Sequence[Portion], first_source: int) -> tuple[Refusal, ...]:
         """Read chunks into a bank, one after the other; returns the calls that the bank refused."""
         writer = self.writer
@@ -62,8 +70,9 @@ def open_writer(source: str | Path | Model | Writer) -> Writer:
     """A writer by name, folder or address, or around a model.
 
     Args:
-        source: "nano"; the folder or hub name of a causal language model; "http://host/v1#model" for a model on an
-            OpenAI-compatible server; a model; or a writer, which is returned as it is.
+        source: A shipped name, such as "nano-chat"; the folder or hub name of a causal language model;
+            "http://host/v1#model" for a model on an OpenAI-compatible server; a model; or a writer, which is returned
+            as it is.
 
     Raises:
         ConfigError: An address without the name of a model.

@@ -40,7 +40,7 @@ class AsyncMemory:
         *,
         user: str,
         tenant: str = "default",
-        writer: str | Path | Model | Writer = "nano",
+        writer: str | Path | Model | Writer = "nano-chat",
         embedder: str | Path | Embedder | None = None,
     ) -> None:
         """Open the memory of a user, as `Memory` does."""

@@ -75,7 +75,7 @@ def load(
     refuse_length(limits, "beam")
     rng = random.Random(seed)
     for where, record in chosen(read_records(own_file(path, FILES[0])), limits.episodes, rng):
-        sessions, ids = _sessions(record, where)
+        sessions, ids = read_sessions(record, where)
         chunks, held = session_chunks(sessions, limits.chunk_tokens or CHUNK_TOKENS, count_tokens or nano_counter())
         chunks_of = {
             id: turn for names, turns in zip(ids, held, strict=True) for id, turn in zip(names, turns, strict=True)
@@ -91,7 +91,7 @@ def load(
         yield episode
 
 
-def _sessions(record: object, where: str) -> tuple[list[Session], list[list[int]]]:
+def read_sessions(record: object, where: str) -> tuple[list[Session], list[list[int]]]:
     """One session a batch, from the date that its messages name, and the ids of its messages."""
     sessions: list[Session] = []
     ids: list[list[int]] = []
@@ -132,7 +132,7 @@ def _questions(record: object, chunks_of: dict[int, range], texts: Sequence[str]
             place = f"{where}: {name} {number}"
             gold = field(asked, kind.gold, str, place).strip()
             answers = (gold, *ABSTENTIONS) if name == "abstention" else (gold,)
-            named = _messages(asked, kind.evidence, place)
+            named = named_messages(asked, kind.evidence, place)
             unknown = [id for id in named if id not in chunks_of]
             if unknown:
                 raise EpisodeError(
@@ -147,7 +147,7 @@ def _questions(record: object, chunks_of: dict[int, range], texts: Sequence[str]
             )
 
 
-def _messages(asked: object, group: str, where: str) -> list[int]:
+def named_messages(asked: object, group: str, where: str) -> list[int]:
     """The ids of the messages that the answer follows from: a list, or lists by group."""
     given = asked.get("source_chat_ids") if isinstance(asked, dict) else None
     if given is None:
