@@ -18,10 +18,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of data sets")
     options = parser.parse_args()
     commands = [["world.py"], ["estimators.py"], ["estimators.py", "--table", "weights"], ["length.py"]]
-    commands += [["speed.py"], ["gpu.py"], ["store.py"]]
+    commands += [
+        ["speed.py"],
+        ["gpu.py"],
+        ["store.py"],
+        ["attacks.py"],
+        ["load.py"],
+        ["load.py", "--soak-minutes", "30"],
+    ]
     if options.data.is_dir():
         commands += [
-            [each, "--data", str(options.data)] for each in ("real_text.py", "mixture.py", "suites.py", "search.py")
+            [each, "--data", str(options.data)]
+            for each in ("real_text.py", "mixture.py", "suites.py", "search.py", "conversations.py")
         ]
     else:
         print(f"{options.data} is not there: the benchmarks on real text are left out")

@@ -4,7 +4,7 @@
     python benchmarks/load.py --soak-minutes 30              memory of the process over half an hour of steady work
 
 Clients add texts as they are, search, ask for contexts, update, delete and read histories; in the soak a memory holds a
-bounded number of entries, so that a server that grows does so by itself. Both write benchmarks/results/load.json.
+bounded number of entries, so that a server that grows does so by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from record import load, save
+from record import save
 
 SUBJECTS = ["Ann", "Bo", "Cy", "Di", "Eve", "Finn", "Gil", "Hana", "Ivo", "Jo"]
 THINGS = ["tea", "a boat", "chess", "an old car", "figs", "two cats", "maps", "a violin", "rye bread", "orchids"]
@@ -41,14 +41,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--soak-minutes", type=float, default=0.0, help="0 measures many clients instead")
     options = parser.parse_args()
-    before = load("load")
-    results: dict[str, Any] = before["results"] if before else {}
     with server() as (process, url, key):
         if options.soak_minutes:
-            results["soak"] = soak(process, url, key, options.soak_minutes)
+            save("soak", soak(process, url, key, options.soak_minutes), seeds=[])
         else:
-            results["clients"] = crowd(url, key, options.clients, options.seconds)
-    save("load", results, seeds=[])
+            save("clients", crowd(url, key, options.clients, options.seconds), seeds=[])
 
 
 @contextmanager

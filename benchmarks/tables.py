@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from conversation_tables import SECTIONS as OPERATIONS
+from conversation_tables import SECTIONS as CONVERSATIONS
+from load_tables import SECTIONS as LOAD
 from page import COMPETENCIES, IMAGES, ROOT, finish, spread, table
 from record import load
 from speed_tables import gpu, learning, speed
@@ -36,7 +37,7 @@ def main() -> None:
     found = load("world")
     if found:
         into(ROOT / "README.md", "results", world_table(found["results"]))
-    for name, section in OPERATIONS.items():
+    for name, section in {**LOAD, **CONVERSATIONS}.items():
         found = load(name)
         if found:
             into(ROOT / "docs" / "operations.md", name, f"{section(found['results'])}\n{provenance(found)}")
