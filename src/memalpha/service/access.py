@@ -46,7 +46,10 @@ class Access:
         claimed = self.claimed(origin)
         # What the user said by the word of the assistant is still the user's line; what nobody vouches for is not.
         speaker = origin if claimed.trusted else claimed
-        return self.memory.add({"role": speaker.value, "content": text}, at=at, infer=self.infer, origin=claimed)
+        # An agent that adds something on purpose is read, whatever a writer does with what assistants say by the way.
+        role = Origin.USER if claimed.trusted else speaker
+        message = {"role": role.value, "name": speaker.value.capitalize(), "content": text}
+        return self.memory.add(message, at=at, infer=self.infer, origin=claimed)
 
     def update(self, ref: Ref, text: str, origin: Origin) -> Change:
         """Put another text in place of that of an entry, as `Memory.update` does."""

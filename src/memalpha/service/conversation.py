@@ -39,6 +39,8 @@ class Said:
     speaker: str
     text: str
     origin: Origin
+    role: str = "user"
+    """Of the message, which is not always whose words are taken for true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def _read(message: object, where: str, origin: Origin | None) -> Said | None:
     speaker = " ".join(name.split()) if isinstance(name, str) and name.strip() else role.capitalize()
     if not storable(text + speaker):
         raise ConfigError(f"got a zero byte or half of a surrogate pair in {where}, expected text; mend it")
-    return Said(speaker=speaker, text=text, origin=Origin(origin or _ORIGINS[role]))
+    return Said(speaker=speaker, text=text, origin=Origin(origin or _ORIGINS[role]), role=role)
 
 
 def _text(content: object, where: str) -> str:

@@ -113,7 +113,7 @@ class Memory:
         time, valid = _when(at)
         if not dry_run and key is not None and (earlier := self.scope.written(key)) is not None:
             return Added(changes=earlier)
-        read = [each for each in said if infer and self._pen.reads(each.origin)]
+        read = [each for each in said if infer and self._pen.reads(each.role)]
         parts = portions(read, time, self._pen.passage_tokens, self.store.count_tokens) if read else []
         refused: list[Refusal] = []
 

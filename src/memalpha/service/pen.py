@@ -11,16 +11,15 @@ from memalpha.agent.model import Model
 from memalpha.agent.writer import PromptStyle, Writer, WriterConfig, style_of
 from memalpha.errors import ConfigError, MissingExtraError
 from memalpha.memory.bank import Bank
-from memalpha.memory.entry import Origin
 from memalpha.records import ToolStatus
 from memalpha.service.conversation import Portion
 from memalpha.service.records import Refusal
 
 PASSAGE_TOKENS = {PromptStyle.NANO: 200, PromptStyle.CHAT: 2_000}
 """Longer messages are read in parts; the shipped policy is trained on short ones."""
-UNREAD = {"nano-chat": frozenset({Origin.ASSISTANT})}
-"""Whose words a shipped writer is not shown. Of what assistants say it keeps one line in eighty, and none of these was
-asked for, but reading them takes nearly all of its time (docs/operations.md)."""
+UNREAD = {"nano-chat": frozenset({"assistant"})}
+"""Messages of which roles a shipped writer is not shown. Of what assistants say it keeps one line in eighty, and none of
+these was asked for, but reading them takes nearly all of its time (docs/operations.md)."""
 _URL = ("http://", "https://")
 
 
@@ -47,9 +46,9 @@ class Pen:
         config = self.writer.config
         return config.passage_tokens or PASSAGE_TOKENS[config.style]
 
-    def reads(self, origin: Origin) -> bool:
-        """Whether the writer is shown what such a one says."""
-        return origin not in UNREAD.get(str(self._source), ())
+    def reads(self, role: str) -> bool:
+        """Whether the writer is shown messages of a role."""
+        return role not in UNREAD.get(str(self._source), ())
 
     def write(self, bank: Bank, portions: Sequence[Portion], first_source: int) -> tuple[Refusal, ...]:
         """Read chunks into a bank, one after the other; returns the calls that the bank refused."""
