@@ -5,7 +5,7 @@ python benchmarks/tables.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def main() -> None:
     found = load("world")
     if found:
         into(ROOT / "README.md", "results", world_table(found["results"]))
-    for name, section in {**LOAD, **CONVERSATIONS}.items():
+    for name, section in OPERATIONS.items():
         found = load(name)
         if found:
             into(ROOT / "docs" / "operations.md", name, f"{section(found['results'])}\n{provenance(found)}")
@@ -215,6 +215,9 @@ def into(file: Path, mark: str, text: str) -> None:
     _, _, after = rest.partition(f"<!-- {mark} end -->")
     file.write_text(f"{before}<!-- {mark} -->\n\n{text}\n<!-- {mark} end -->{after}", encoding="utf-8")
 
+
+OPERATIONS: dict[str, Callable[[Any], str]] = {**LOAD, **CONVERSATIONS}
+"""Result files of docs/operations.md."""
 
 SECTIONS = {
     "world": world,

@@ -18,8 +18,8 @@ from memalpha.service.records import Refusal
 PASSAGE_TOKENS = {PromptStyle.NANO: 200, PromptStyle.CHAT: 2_000}
 """Longer messages are read in parts; the shipped policy is trained on short ones."""
 UNREAD = {"nano-chat": frozenset({"assistant"})}
-"""Messages of which roles a shipped writer is not shown. Of what assistants say it keeps one line in eighty, and none of
-these was asked for, but reading them takes nearly all of its time (docs/operations.md)."""
+"""Messages of which roles a shipped writer is not shown. Of what assistants say it keeps one line in eighty, and none
+of these was asked for, but reading them takes nearly all of its time (docs/operations.md)."""
 _URL = ("http://", "https://")
 
 
