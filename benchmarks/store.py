@@ -25,6 +25,7 @@ import torch
 from record import load, save
 
 from memalpha.agent.tokens import nano_counter
+from memalpha.cli.demo import commit
 from memalpha.evaluation.products import open_mem0
 from memalpha.memory.embedding import Embedder, HashedEmbedder
 from memalpha.memory.entry import MemoryKind, Provenance
@@ -52,7 +53,12 @@ def main() -> None:
     embedder = HashedEmbedder(384)
     with tempfile.TemporaryDirectory(prefix="memalpha-store-") as name:
         folder = Path(name)
-        row: dict[str, Any] = {"entries": given.entries, "rounds": given.rounds, "alone": given.alone}
+        row: dict[str, Any] = {
+            "entries": given.entries,
+            "rounds": given.rounds,
+            "alone": given.alone,
+            "commit": commit(),
+        }
         row["fill_seconds"] = {
             "ours": seconds(lambda: fill(folder / "vectors.db", texts, embedder)),
             "ours, without vectors": seconds(lambda: fill(folder / "words.db", texts, None)),

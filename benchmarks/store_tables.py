@@ -81,7 +81,7 @@ def store(rows: Sequence[Row]) -> str:
         lines += [
             f"### {row['entries']:,} entries of one user{', without mem0' if row.get('alone') else ''}\n",
             table(["call", "p50 (ms)", "p95 (ms)", "mem0 takes times as long (p95)", "processor time p95 (ms)"], body),
-            f"{row['rounds']} rounds in turns. Filling took "
+            f"{row['rounds']} rounds in turns, at commit `{row['commit']}`. Filling took "
             + ", ".join(f"{taken:.0f} s ({name})" for name, taken in row["fill_seconds"].items())
             + f". From opening the file to the first result: {look['wall']:.1f} s, {look['processor']:.1f} s of them "
             "processor time.\n",
