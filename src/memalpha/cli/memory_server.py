@@ -19,7 +19,6 @@ from memalpha.memory.entry import Origin
 if TYPE_CHECKING:
     from memalpha.memory.store import ApiKeys
 
-_URL = ("postgresql://", "postgres://")
 
 Where = Annotated[
     str, typer.Option("--store", help="The file of the memories, made where there is none, or postgresql://...")
@@ -61,7 +60,6 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
     Each request is a line of JSON on the standard error, without texts, names and keys.
     """
     need("serve", "fastapi", "uvicorn", "prometheus_client")
-    from memalpha.agent.embedders import open_embedder
     from memalpha.serve.launch import is_loopback, serving
     from memalpha.serve.memory_app import memory_app
     from memalpha.serve.memory_limits import Limits
@@ -76,7 +74,7 @@ def serve(  # noqa: PLR0913 -- each argument is an option of the command line
     asked = None if upstream is None else Upstream(upstream, key=read_key(upstream_key_env))
     limits = Limits(body_bytes=body_bytes, requests_a_second=rate, requests_at_once=at_once)
     pen = Pen(writer)
-    with open_store(store, None if embedder is None else open_embedder(embedder)) as opened:
+    with open_store(store, embedder) as opened:
         _ = pen.writer  # a model that cannot be loaded is told now, not to the first who sends something
         memory = Memory(opened, user="server", writer=pen)
         _log_lines()
@@ -147,9 +145,9 @@ def _keys_of(where: str, *, new: bool = False) -> Iterator[ApiKeys]:
     """The keys of a store; the embedder that its memories need is not loaded for them."""
     from memalpha.memory.store import ApiKeys
     from memalpha.memory.store.store import now
-    from memalpha.service.memory import open_database
+    from memalpha.service.memory import POSTGRES, open_database
 
-    if not new and not where.startswith(_URL) and not Path(where).exists():
+    if not new and not where.startswith(POSTGRES) and not Path(where).exists():
         raise ConfigError(f"got --store {where}, which is not there; name the store that is served")
     database = open_database(where)
     try:

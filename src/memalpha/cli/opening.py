@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from memalpha.service import Memory
     from memalpha.service.records import Ref
 
-_SERVER = ("postgresql://", "postgres://")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whose:
@@ -35,16 +33,11 @@ class Whose:
 @contextmanager
 def open_where(store: str, embedder: str | None, *, new: bool = False) -> Iterator[Store]:
     """The store for the time of a block; unless it may be `new`, a file that is not there is a `StoreError`."""
-    from memalpha.service.memory import open_store
+    from memalpha.service.memory import POSTGRES, open_store
 
-    if not new and not store.startswith(_SERVER) and not Path(store).is_file():
+    if not new and not store.startswith(POSTGRES) and not Path(store).is_file():
         raise StoreError(f"{store} is not there, expected the file of a store; check --store, or add something first")
-    encoder = None
-    if embedder is not None:
-        from memalpha.agent.embedders import open_embedder
-
-        encoder = open_embedder(embedder)
-    with open_store(store, encoder) as opened:
+    with open_store(store, embedder) as opened:
         yield opened
 
 

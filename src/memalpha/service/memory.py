@@ -29,7 +29,8 @@ from memalpha.service.snapshot import Snapshot, context, get, get_all, proposed
 _ATTEMPTS = 5
 """How often messages are read again when others wrote to the memory meanwhile."""
 _CALLER = Provenance(author="caller")
-_POSTGRES = ("postgresql://", "postgres://")
+POSTGRES = ("postgresql://", "postgres://")
+"""How an address of a PostgreSQL server begins; all else is the path of a file."""
 
 
 class Memory:
@@ -266,7 +267,7 @@ def open_store(where: str | Path, embedder: str | Path | Embedder | None = None)
 
 def open_database(where: str | Path) -> Database:
     """The database at a path or an address; raises as `open_store` does."""
-    if isinstance(where, str) and where.startswith(_POSTGRES):
+    if isinstance(where, str) and where.startswith(POSTGRES):
         try:
             from memalpha.memory.store.postgres import PostgresDatabase
         except ModuleNotFoundError as error:
