@@ -155,7 +155,7 @@ def test_garbage_for_every_call_gives_typed_results_and_changes_nothing() -> Non
     assert all(result.message and "\n" not in result.message for result in step.results)
     assert step.operations == ()
     assert [entry.text for kind in MemoryKind for entry in made.entries(kind)] == ["Bo called.", "Ann has a cat."]
-    assert made.operation_count == 2
+    assert len(made.log) == 2
 
 
 @pytest.mark.parametrize("text", ["", "nothing to keep", "{}", '{"name": "memory_insert", "arguments": {}}'])
@@ -227,7 +227,7 @@ def test_a_model_that_fails_is_no_step() -> None:
     made = bank()
     with pytest.raises(ModelError, match="asked more often"):
         Writer(ScriptedModel([])).write(made, CHUNK)
-    assert made.operation_count == 2
+    assert len(made.log) == 2
 
 
 def test_the_prompts_are_pinned() -> None:
@@ -415,7 +415,7 @@ def test_no_completion_breaks_a_writer(text: str, budget: float | None) -> None:
     made = bank()
     step = write(made, text, WriterConfig(budget=budget))
     assert len(step.calls) == len(step.results)
-    assert len(step.operations) == sum(result.ok for result in step.results) == made.operation_count - 2
+    assert len(step.operations) == sum(result.ok for result in step.results) == len(made.log) - 2
 
 
 def test_a_chat_model_may_say_more_than_the_nano_unless_told_otherwise() -> None:

@@ -151,9 +151,9 @@ class Writer:
         calls = read_reply(bank, completion)
         source = Source(chunk=chunk, index=index, origins=origins)
         budget = write_budget(self.config.budget, chunk, bank)
-        before = bank.operation_count
+        first = bank.next_number
         results = tuple(apply(bank, call, source, budget) for call in calls)
-        operations = bank.operations_since(before)
+        operations = bank.operations_since(first)
         record(bank, source)
         return Step(
             index=index,

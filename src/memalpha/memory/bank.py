@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import islice
 
@@ -15,6 +16,7 @@ from memalpha.errors import DuplicateError, EmptyTextError, OverLimitError, Unkn
 from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Operation, Provenance, Version
 from memalpha.memory.history import Place, before_operation, entries_after, place_of
 from memalpha.memory.layout import MEMALPHA, Layout
+from memalpha.memory.log import Log, Past
 from memalpha.memory.shelf import Shelf
 
 __all__ = ["Action", "Bank", "Entry", "Hit", "MemoryKind", "Operation", "Provenance", "Version"]
@@ -38,22 +40,16 @@ class Bank:
         self.layout = layout
         self._shelves = {block.kind: Shelf() for block in layout.blocks}
         self._stores = layout.stores
-        self._log: list[Operation] = []
+        self._log = Log()
         self.first_id = first_id
         self.next_id = first_id
         self.next_number = 1
 
     def fork(self) -> Bank:
         """A bank with the same contents; from now on neither sees what happens to the other."""
-        twin = Bank.__new__(Bank)
-        twin.count_tokens = self.count_tokens
-        twin.layout = self.layout
+        twin = copy(self)
         twin._shelves = {kind: shelf.fork() for kind, shelf in self._shelves.items()}
-        twin._stores = self._stores
-        twin._log = self._log.copy()
-        twin.first_id = self.first_id
-        twin.next_id = self.next_id
-        twin.next_number = self.next_number
+        twin._log = self._log.fork()
         return twin
 
     def __len__(self) -> int:
@@ -83,7 +79,7 @@ class Bank:
     @property
     def log(self) -> Sequence[Operation]:
         """Every operation that succeeded, the oldest first; a fork goes on with the log it was forked with."""
-        return tuple(self._log)
+        return self._log.whole()
 
     def entries(self, kind: MemoryKind) -> Sequence[Entry]:
         """The live entries of a kind in insertion order; of a single text, one or none."""
@@ -101,14 +97,18 @@ class Bank:
         """The entry of a kind with this id, `CORE_ID` for a single text; None when there is none."""
         return self._shelf(kind).entries.get(entry_id)
 
-    @property
-    def operation_count(self) -> int:
-        """Length of the log, without copying it."""
-        return len(self._log)
+    def operations_since(self, number: int) -> tuple[Operation, ...]:
+        """The operations from a number on, which `next_number` told before them."""
+        return self._log.since(number)
 
-    def operations_since(self, count: int) -> tuple[Operation, ...]:
-        """The operations after the first `count`."""
-        return tuple(self._log[count:])
+    def operations_beside(self, number: int) -> tuple[Operation, ...]:
+        """The operations on the entry that the one of this number changed, itself too; none when there is none."""
+        place = self._log.place(number)
+        return () if place is None else self._log.on({place})
+
+    def lean_on(self, past: Past) -> None:
+        """Hold none of the log up to now, which is kept elsewhere."""
+        self._log = Log(past, self.next_number)
 
     def newest(self, n: int, kind: MemoryKind | None = None) -> list[Entry]:
         """The n entries inserted last, of one kind or of all lists, the newest first; an update makes none newer."""
@@ -206,7 +206,7 @@ class Bank:
             DuplicateError: Another entry of its kind has the earlier text by now, and is as trusted.
             OverLimitError: The kind would pass its limit.
         """
-        (kind, entry_id), earlier = before_operation(self._log, number)
+        (kind, entry_id), earlier = before_operation(self.operations_beside(number), number)
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
@@ -233,7 +233,7 @@ class Bank:
         for operation in new:
             if operation.kind not in self._shelves:
                 self.layout.check(operation.kind, operation.action)
-        self._log += new
+        self._log.extend(new)
         found = self._after(new)
         for kind, shelf in self._shelves.items():
             here = {entry_id: entry for (each, entry_id), entry in found.items() if each is kind}
@@ -244,12 +244,11 @@ class Bank:
 
     def _after(self, new: Sequence[Operation]) -> dict[Place, Entry | None]:
         """What the newest operations leave at the places that they name."""
-        places = {place_of(operation) for operation in new}
-        if any(operation.undoes is not None for operation in new):  # which goes back to what only the log knows
-            return entries_after(operation for operation in self._log if place_of(operation) in places)
-        return entries_after(
-            new, {(kind, entry_id): self._shelf(kind).entries.get(entry_id) for kind, entry_id in places}
-        )
+        undone = {place_of(operation) for operation in new if operation.undoes is not None}
+        plain = [operation for operation in new if place_of(operation) not in undone]
+        first = {(kind, id_): self._shelves[kind].entries.get(id_) for kind, id_ in map(place_of, plain)}
+        # An undo goes back to what only the log knows.
+        return entries_after(plain, first) | entries_after(self._log.on(undone))
 
     def _shelf(self, kind: MemoryKind) -> Shelf:
         """The entries of a kind to read from; a kind that the layout does not have has none."""
@@ -305,16 +304,15 @@ class Bank:
         undoes: int | None = None,
     ) -> None:
         entry_id = next((entry.id for entry in (new, old) if entry is not None and entry.id != CORE_ID), None)
-        self._log.append(
-            Operation(
-                number=self.next_number,
-                action=action,
-                kind=kind,
-                entry_id=entry_id,
-                before=None if old is None else old.text,
-                after=None if new is None else new.text,
-                provenance=provenance,
-                undoes=undoes,
-            )
+        operation = Operation(
+            number=self.next_number,
+            action=action,
+            kind=kind,
+            entry_id=entry_id,
+            before=None if old is None else old.text,
+            after=None if new is None else new.text,
+            provenance=provenance,
+            undoes=undoes,
         )
+        self._log.extend((operation,))
         self.next_number += 1

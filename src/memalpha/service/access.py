@@ -75,7 +75,7 @@ class Access:
         """Take back an operation, as `Memory.undo` does; who may not change the entry may not undo what it is."""
 
         def edit(bank: Bank) -> None:
-            operation = next((each for each in bank.log if each.number == number), None)
+            operation = next((each for each in bank.operations_beside(number) if each.number == number), None)
             if operation is not None:
                 entry = bank.find(*place_of(operation))
                 now = operation.provenance if entry is None else entry.provenance

@@ -292,12 +292,12 @@ def _keep(bank: Bank, kind: MemoryKind, said: Sequence[Said], time: str) -> tupl
 
 def _plan(bank: Bank, edit: Callable[[Bank], None], valid: datetime) -> tuple[Change, ...]:
     """What an edit would write."""
-    done = bank.operation_count
+    first = bank.next_number
     edit(bank)
     now = datetime.now(UTC)
     return tuple(
         Change(operation=operation, learned=now, valid=valid_time(operation, valid, now))
-        for operation in bank.operations_since(done)
+        for operation in bank.operations_since(first)
     )
 
 

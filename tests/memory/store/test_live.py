@@ -87,3 +87,38 @@ def test_a_layout_that_lacks_a_kind_says_so(open_store: OpenStore) -> None:
     ):
         open_store(layout=smaller).scope("acme", "ana").bank()
     assert isinstance(open_store().scope("acme", "ana").bank(), Bank)
+
+
+def test_no_log_is_held_and_an_undo_reads_that_of_its_entry(open_store: OpenStore, reads: list[int]) -> None:
+    scope = open_store().scope("acme", "ana")
+    for text in ("one", "two", "three"):
+        scope.insert(SEMANTIC, text, SAID)
+    held: list[tuple[int, ...]] = []
+
+    def see(bank: Bank) -> None:
+        held.append(tuple(operation.number for operation in bank.operations_since(1)))
+        held.append(tuple(operation.number for operation in bank.operations_beside(2)))
+
+    scope.look(see)
+    assert held == [(), (2,)]
+    scope.update(SEMANTIC, 2, "zwei", SAID)
+    reads.clear()
+    scope.undo(4, SAID)
+    assert 1 not in reads
+    with scope.edit() as bank:
+        bank.undo(5, SAID)
+        bank.undo(3, SAID)
+    texts = [entry.text for entry in scope.entries(SEMANTIC)]
+    assert texts == ["one", "zwei"]
+    assert [change.operation for change in scope.changes()] == list(scope.bank().log)
+
+
+def test_a_bank_of_ones_own_has_its_log_whatever_is_written_since(open_store: OpenStore) -> None:
+    scope = open_store().scope("acme", "ana")
+    scope.insert(SEMANTIC, "one", SAID)
+    mine = scope.bank()
+    scope.insert(SEMANTIC, "two", SAID)
+    mine.insert(SEMANTIC, "mine", SAID)
+    assert [operation.after for operation in mine.log] == ["one", "mine"]
+    mine.undo(1, SAID)
+    assert [entry.text for entry in mine.entries(SEMANTIC)] == ["mine"]

@@ -1,4 +1,4 @@
-"""A bank in RAM that follows one memory of a store."""
+"""A bank in RAM that follows one memory of a store; of the log it holds what is being written, no more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from threading import Lock
 
 from memalpha.memory.bank import Bank
 from memalpha.memory.store.margin import Margin
+from memalpha.memory.store.past import Kept
 from memalpha.memory.store.rows import Rows
 
 Point = tuple[int, int]
@@ -36,9 +37,11 @@ class LiveBank:
         head = rows.head
         if self._bank is None or self._epoch != head.epoch or self._bank.next_number > head.next_number:
             self._bank = self._empty()
+        self._bank.lean_on(Kept(lambda ask: ask(rows)))
         if self._bank.next_number < head.next_number:
             news = [change.operation for change in rows.changes(first=self._bank.next_number)]
             self._bank.replay(news, next_id=head.next_id, next_number=head.next_number)
+            self._bank.lean_on(Kept(lambda ask: ask(rows)))
         self._epoch, self._sound = head.epoch, head.next_number
         return self._bank
 

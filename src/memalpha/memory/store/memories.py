@@ -24,6 +24,7 @@ from memalpha.memory.store.changes import Address, Change, Erasure, Head, storab
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.margin import Margin
+from memalpha.memory.store.past import Kept
 from memalpha.memory.store.retelling import retell
 from memalpha.memory.store.rows import Execute, Rows
 from memalpha.records import Chunk
@@ -70,19 +71,19 @@ class Memories:
         """What a function sees in a memory as it is now; the bank is not to be changed or kept."""
         live = self._live(address)
         with live.lock:
-            return see(self._database.read(lambda execute: live.follow(Rows(execute, address)), address))
+            return self._database.read(lambda execute: see(live.follow(Rows(execute, address))), address)
 
     def search(self, address: Address, see: Callable[[Bank, Margin], Result]) -> Result:
         """As `look`, with the times and vectors of the entries."""
         live = self._live(address)
 
-        def job(execute: Execute) -> Bank:
+        def job(execute: Execute) -> Result:
             rows = Rows(execute, address)
             live.margin.follow(rows)
-            return live.follow(rows)
+            return see(live.follow(rows), live.margin)
 
         with live.lock:
-            return see(self._database.read(job, address), live.margin)
+            return self._database.read(job, address)
 
     def draft(self, address: Address) -> tuple[Bank, Point, int]:
         """A fork of a memory as it is now, where it stands, and the number of the next chunk that is read into it."""
@@ -93,7 +94,9 @@ class Memories:
             return live.follow(rows).fork(), live.point, rows.head.next_source
 
         with live.lock:
-            return self._database.read(job, address)
+            bank, point, next_source = self._database.read(job, address)
+        bank.lean_on(Kept(lambda ask: self.rows(address, ask)))
+        return bank, point, next_source
 
     def turn(self, address: Address) -> AbstractContextManager[object]:
         """Held by one at a time in this process, so that edits that take long queue instead of colliding."""
@@ -128,9 +131,9 @@ class Memories:
                     f"got an edit of {address} as it was some time ago, but others have written to it or erased from "
                     "it since; nothing was written, edit it again as it is now"
                 )
-            done = bank.operation_count
+            first = bank.next_number
             edit(bank)
-            return self._append(rows, bank, bank.operations_since(done), terms)
+            return self._append(rows, bank, bank.operations_since(first), terms)
 
         return self._database.write(job, address, live.changing())
 

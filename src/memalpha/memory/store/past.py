@@ -5,16 +5,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from memalpha.memory.entry import CORE_ID, Entry, MemoryKind
+from memalpha.memory.entry import CORE_ID, Entry, MemoryKind, Operation
 from memalpha.memory.history import Place, entries_after, place_of
-from memalpha.memory.store.changes import Difference
+from memalpha.memory.store.changes import Change, Difference
 from memalpha.memory.store.rows import Rows
 
 _LOT = 200
 """Ids that are asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The log of a memory in its database, for a bank that leans on it (`memory.log.Past`)."""
+
+    ask: Callable[[Callable[[Rows], list[Change]]], list[Change]]
+    """Runs a job on the rows of the memory: in the transaction at hand, or in one of its own."""
+
+    def operations(self) -> list[Operation]:
+        """All of them, the oldest first."""
+        return [change.operation for change in self.ask(lambda rows: rows.changes())]
+
+    def operations_on(self, place: Place) -> list[Operation]:
+        """Those on one entry, the oldest first."""
+        return [change.operation for change in self.ask(lambda rows: rows.changes_of(place))]
+
+    def place(self, number: int) -> Place | None:
+        """Where the operation of a number changed something."""
+        found = self.ask(lambda rows: rows.changes(first=number, last=number))
+        return place_of(found[0].operation) if found else None
 
 
 def known(rows: Rows, kinds: Sequence[MemoryKind], number: int, *, after: int, limit: int) -> tuple[Entry, ...]:

@@ -53,7 +53,7 @@ class Scope:
 
     def bank(self) -> Bank:
         """The memory as it is now, as a bank of the caller's own: what is done to it is not written."""
-        return self._memories.look(self.address, Bank.fork)
+        return self._memories.draft(self.address)[0]
 
     def look(self, see: Callable[[Bank], Result]) -> Result:
         """What a function sees in the memory as it is now; the bank is not to be changed or kept."""
@@ -124,9 +124,9 @@ class Scope:
     def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
         draft = Draft(bank=bank, first_source=first)
-        done = bank.operation_count
+        first_number = bank.next_number
         yield draft
-        made = bank.operations_since(done)
+        made = bank.operations_since(first_number)
         sources = dict(enumerate(chunks, start=first))
 
         def repeat(live: Bank) -> None:

@@ -142,7 +142,7 @@ class Store:
         """Stored vectors of one memory that its embedder does not make; `sample` says of how many, None is of all."""
         if self._embedder is None:
             return []
-        bank = self._memories.look(address, Bank.fork)
+        bank, _, _ = self._memories.draft(address)
         projection = self._memories.rows(address, lambda rows: rows.projection())
         stored = [
             (entry, vector)

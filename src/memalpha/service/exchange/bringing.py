@@ -126,9 +126,9 @@ def _take(scope: Scope, foreign: Foreign, events: Sequence[Event], how: Bring, t
     key = f"import {sha256(json.dumps([asdict(event) for event in events]).encode()).hexdigest()}"
     if how.dry_run:
         bank = scope.bank()
-        done = bank.operation_count
+        first = bank.next_number
         taking.take(bank, events)
-        told.operations.update(operation.action for operation in bank.operations_since(done))
+        told.operations.update(operation.action for operation in bank.operations_since(first))
         return told
     if events and _written(scope, key) is not None:
         return replace(told, before=True)
