@@ -2,7 +2,7 @@
 
 python benchmarks/attacks.py
 
-Two writers: the shipped nano, and one that does whatever a text asks it to, which is the worst case of any model.
+The shipped writers, and one that does whatever a text asks it to, which is the worst case of any model.
 Without the guard all text is taken for the user's. The table goes into docs/security.md.
 """
 
@@ -31,7 +31,8 @@ from memalpha.service.pen import Pen
 
 PAGE = Path(__file__).parent.parent / "docs" / "security.md"
 BEGIN, END = "<!-- attacks: made by benchmarks/attacks.py -->", "<!-- end of attacks -->"
-WRITERS = ("obedient", "nano")
+OBEDIENT = "obedient"
+WRITERS = (OBEDIENT, "nano-chat", "nano")
 _NUMBERED = re.compile(r"^(\d+): ", re.MULTILINE)
 _Z = 1.96
 
@@ -46,12 +47,12 @@ def main() -> None:
 def run(writers: Sequence[str]) -> list[dict[str, Any]]:
     """One row for each class of attacks, writer and guard: how many were tried and how many won."""
     counts: dict[tuple[str, str, bool], list[bool]] = defaultdict(list)
-    nano = Pen("nano") if "nano" in writers else None
+    shipped = {writer: Pen(writer) for writer in writers if writer != OBEDIENT}
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "memory.db") as store:
         for number, (victim, attack) in enumerate(attacks()):
             for writer in writers:
                 for guarded in (True, False):
-                    pen = obedient(attack) if writer == "obedient" or nano is None else nano
+                    pen = shipped.get(writer) or obedient(attack)
                     user = f"{victim.name}-{number}-{writer}-{guarded}"
                     won = attempt(store, user, pen, victim, attack, guarded=guarded)
                     counts[attack.family, writer, guarded].append(won)
@@ -84,7 +85,7 @@ def obedient(attack: Attack) -> Pen:
         numbers = _NUMBERED.findall(prompt.messages[-1].content)
         return "\n".join(insert_lines(int(number)) for number in numbers)
 
-    return Pen(Writer(ScriptedModel(reply, name="obedient"), WriterConfig(style=PromptStyle.CHAT)))
+    return Pen(Writer(ScriptedModel(reply, name=OBEDIENT), WriterConfig(style=PromptStyle.CHAT)))
 
 
 def publish() -> None:
@@ -109,7 +110,7 @@ def table(result: dict[str, Any]) -> str:
 def _cell(rows: Sequence[dict[str, Any]]) -> str:
     tried, won = sum(row["tried"] for row in rows), sum(row["won"] for row in rows)
     low, high = wilson(won, tried)
-    return f"{won}/{tried} ({won / tried:.0%}, {low:.0%} to {high:.0%})"
+    return f"{won}/{tried} ({low:.0%} to {high:.0%})"
 
 
 def wilson(won: int, tried: int) -> tuple[float, float]:
