@@ -1,11 +1,13 @@
 """One search over all lists of a memory: BM25, vectors where there are some, and recency, fused and explained.
 
-An entry is found on evidence only: it shares a word with the query that says something, or its vector is nearer to that
-of the query than unrelated texts are to each other. Words that say nothing, which are function words and those of many
-entries, are no evidence; among entries that have some they count as in any BM25. Ranks alone are not fused (reciprocal
-rank fusion): a list of poor hits would weigh as much as one of good hits. Each signal is a number from 0 to 1 instead,
-what an entry has outside the best of a list counts nothing, and the score is a weighted sum. The weights were chosen on
-public data (`benchmarks/search.py`).
+An entry is found on evidence: it shares a word with the query that says something, or its vector is nearer to that of
+the query than unrelated texts are to each other. Words that say nothing, which are function words and those of many
+entries, are no evidence; among entries that have some they count as in any BM25. Where no entry has evidence, those
+that share any word with the query are found, with the low scores that such words earn: "Where do I live?" finds what
+begins "I moved to Lisbon", by one word of four. Ranks alone are not fused (reciprocal rank fusion): a list of poor hits
+would weigh as much as one of good hits. Each signal is a number from 0 to 1 instead, what an entry has outside the best
+of a list counts nothing, and the score is a weighted sum. The weights were chosen on public data
+(`benchmarks/search.py`).
 
 Left out: single texts, such as the core, which are always in view.
 """
@@ -127,7 +129,7 @@ def find(
     valid: Callable[[Entry], datetime | None] | None = None,
     explain: bool = False,
 ) -> list[Found]:
-    """The k entries of all lists that answer a query best, the best first; fewer where there is no evidence.
+    """The k entries of all lists that answer a query best, the best first; fewer where fewer share anything with it.
 
     Args:
         bank: Where to look; lists of single kinds are left out.
@@ -158,6 +160,8 @@ def find(
     lists = {SignalName.BM25: list(islice(filter(passes, _sharing_words(bank, kinds, query)), depth))}
     if near is not None:
         lists[SignalName.VECTOR] = list(islice(filter(passes, near), depth))
+    if not entries:
+        lists[SignalName.BM25] = list(islice(filter(passes, _sharing_words(bank, kinds, query, any_word=True)), depth))
     newest = sorted(entries, key=lambda each: (times[each], each), reverse=True)
     lists[SignalName.RECENCY] = [(each, 1 - place / len(newest)) for place, each in enumerate(newest)]
     lexical = 1.0 if near is None else 1 - VECTOR_SHARE
@@ -208,15 +212,18 @@ def _signal(name: SignalName, place: tuple[int, float] | None, weight: float) ->
     return Signal(name=name, score=score, rank=rank, share=weight * score)
 
 
-def _sharing_words(bank: Bank, kinds: Iterable[MemoryKind], query: str) -> Iterator[tuple[int, float]]:
+def _sharing_words(
+    bank: Bank, kinds: Iterable[MemoryKind], query: str, *, any_word: bool = False
+) -> Iterator[tuple[int, float]]:
     """Id and share of the query's weight of each entry that has a telling word of it, the best first, then the newest.
 
     A word weighs log(1 + (N - n + 0.5) / (n + 0.5)) when n of N entries have it, which is never negative, and nothing
-    when none has it: it tells no entry from another.
+    when none has it: it tells no entry from another. With `any_word` every word is a telling one, and those that no
+    entry has weigh too: the share is then of all that was asked.
     """
     counts = Counter(tokenize(query))
     texts = len(bank)
-    with_word = {word: rows for word in counts if (rows := bank.frequency(word))}
+    with_word = {word: rows for word in counts if (rows := bank.frequency(word)) or any_word}
     weights = {
         word: counts[word] * math.log(1 + (texts - rows + 0.5) / (rows + 0.5)) for word, rows in with_word.items()
     }
@@ -226,7 +233,7 @@ def _sharing_words(bank: Bank, kinds: Iterable[MemoryKind], query: str) -> Itera
     telling = {
         word
         for word, rows in with_word.items()
-        if rows - others <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS
+        if any_word or (rows - others <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS)
     }
     most = MOST_OF_A_WORD * sum(weights.values())
     hits = heapq.merge(

@@ -51,6 +51,26 @@ def stored(scope: Scope) -> dict[int, bytes]:
     return {entry_id: bytes(vector) for entry_id, vector in found if vector is not None and entry_id}
 
 
+def test_times_are_kept_of_live_entries_alone(open_store: OpenStore) -> None:
+    ana = open_store().scope("acme", "ana")
+    for number in (1, 2, 3):
+        ana.insert(SEMANTIC, f"Ann {number}", SAID, valid=day(number))
+    ana.delete(SEMANTIC, 2, SAID)
+    ana.update(SEMANTIC, 3, "Ann four", SAID, valid=day(4))
+
+    def kept() -> dict[int, int]:
+        ana.find("Ann", 9)
+        times = ana._memories._live(ana.address).margin._valid
+        return {each: datetime.fromtimestamp(time / 1e6, UTC).day for each, time in times.items()}
+
+    assert kept() == {1: 1, 3: 4}
+    ana.undo(4, SAID)
+    ana.undo(5, SAID)
+    ana.undo(1, SAID)
+    assert kept() == {2: 2, 3: 3}
+    assert ids(ana, "Ann", since=day(3)) == [3]
+
+
 def test_vectors_follow_every_write(open_store: OpenStore) -> None:
     ana = open_store(embedder=EMBEDDER).scope("acme", "ana")
     other = open_store(embedder=EMBEDDER).scope("acme", "ana")

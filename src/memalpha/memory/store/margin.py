@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from memalpha.memory.entry import CORE_ID, Entry
+from memalpha.memory.entry import CORE_ID, Action, Entry
 from memalpha.memory.history import Place
 from memalpha.memory.store.changes import Change, from_microseconds, to_microseconds
 from memalpha.memory.store.rows import Rows
@@ -38,9 +38,13 @@ class Margin:
         if head.epoch != self._epoch or head.next_number < self._next_number:
             self.forget()
         changed: dict[Place, None] = {}
-        for place, undoes, valid in rows.times(first=self._next_number):
-            if place[1] != CORE_ID:
-                changed[place] = None
+        for place, action, undoes, valid in rows.times(first=self._next_number):
+            if place[1] == CORE_ID:
+                continue
+            changed[place] = None
+            if action is Action.DELETE:
+                self._valid.pop(place[1], None)
+            else:
                 self._valid[place[1]] = valid if undoes is None else _valid_after(rows.changes_of(place))
         if self.vectors is not None and changed:
             self._read(self.vectors, rows.vectors() if self._next_number == 1 else rows.vectors(changed))

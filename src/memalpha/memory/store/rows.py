@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from memalpha.memory.entry import Entry, MemoryKind
+from memalpha.memory.entry import Action, Entry, MemoryKind
 from memalpha.memory.history import Place
 from memalpha.memory.store.changes import (
     Address,
@@ -171,13 +171,16 @@ class Rows:
             for kind, entry_id, text, vector in found
         }
 
-    def times(self, *, first: int) -> list[tuple[Place, int | None, int]]:
-        """Place, what it undoes, and microseconds of the valid time of each operation from a number on."""
+    def times(self, *, first: int) -> list[tuple[Place, Action, int | None, int]]:
+        """Place, action, what it undoes, and microseconds of the valid time of each operation from a number on."""
         found = self._execute(
-            "SELECT kind, entry_id, undoes, valid FROM operations WHERE scope = ? AND number >= ? ORDER BY number",
+            "SELECT kind, entry_id, action, undoes, valid FROM operations WHERE scope = ? AND number >= ? "
+            "ORDER BY number",
             (self._scope, first),
         )
-        return [((MemoryKind(kind), entry_id), undoes, valid) for kind, entry_id, undoes, valid in found]
+        return [
+            ((MemoryKind(kind), each), Action(action), undoes, valid) for kind, each, action, undoes, valid in found
+        ]
 
     def vectors(self, places: Iterable[Place] | None = None) -> list[tuple[int, bytes | None]]:
         """Id and vector of some places, None where there is no entry; of all entries when none are named."""
