@@ -228,6 +228,38 @@ def test_a_letter_that_was_written_is_settled_and_not_written_again(ana: Memory,
     assert ana.scope.written(f"inbox {other}") == ana.scope.written("message 2")
 
 
+def test_what_is_sent_under_one_key_in_both_ways_at_once_is_written_once(open_memory: OpenMemory) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def reply(_: Prompt) -> str:
+        reading.set()
+        assert go_on.wait(20)
+        call = {"memory_type": "semantic", "content": "from the inbox"}
+        return render_call(ToolCall(name="memory_insert", arguments=call))
+
+    ana = open_memory(writer=ScriptedModel(reply))
+    worker = Worker(ana, idle_seconds=0.01)
+    ticket = said("keep this").post(ana, name="message 1")
+    worker.start()
+    assert reading.wait(20)
+    at_once = ana.add("at once", infer=False, key="message 1")
+    go_on.set()
+    until(lambda: not ana.store.inbox.backlog().waiting)
+    worker.close()
+    assert [entry.text for entry in ana.get_all()] == ["at once"]
+    assert ana.scope.written(f"inbox {ticket}") == at_once.changes == ana.add("at once", key="message 1").changes
+
+
+def test_what_a_worker_wrote_and_did_not_settle_is_in_use_under_both_keys(ana: Memory) -> None:
+    ticket = said("keep this").post(ana, name="message 1")
+    letter = ana.store.inbox.take(ana.scope.address)
+    assert letter is not None
+    written = Addition.of(letter).to(ana, key=(letter.key, "message 1"))
+    assert ana.add("keep this", key="message 1").changes == written.changes
+    assert ana.scope.written(f"inbox {ticket}") == written.changes
+    assert len(ana.history()) == 1
+
+
 def test_what_is_erased_while_it_is_read_does_not_come_back(open_memory: OpenMemory) -> None:
     reading, erased = threading.Event(), threading.Event()
 

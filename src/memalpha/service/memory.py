@@ -18,7 +18,7 @@ from memalpha.memory.embedding import Embedder
 from memalpha.memory.entry import Entry, MemoryKind, Origin, Provenance
 from memalpha.memory.find import Found, Where
 from memalpha.memory.store import Change, Difference, Erasure, Scope, SQLiteDatabase, Store
-from memalpha.memory.store.changes import valid_time, zoned
+from memalpha.memory.store.changes import Key, valid_time, zoned
 from memalpha.memory.store.database import Database
 from memalpha.records import Chunk, ToolStatus
 from memalpha.service.conversation import Messages, Said, portions, read_messages
@@ -94,7 +94,7 @@ class Memory:
         at: str | datetime | None = None,
         infer: bool = True,
         dry_run: bool = False,
-        key: str | None = None,
+        key: Key | None = None,
         kind: MemoryKind = MemoryKind.SEMANTIC,
         origin: Origin | None = None,
     ) -> Added:
@@ -105,7 +105,7 @@ class Memory:
             at: When it was said, ISO 8601; None is now.
             infer: False keeps each message as it is, as an entry of `kind`, and asks no writer.
             dry_run: Returns what would be written, and writes nothing.
-            key: What was added under a key is returned and not added again.
+            key: What was added under a key is returned and not added again; several stand for the same.
             kind: Of what is kept as it is.
             origin: Whose words all of it is; None goes by the role of each message. What tools and documents say can
                 change nothing of what was said in the conversation.
@@ -236,7 +236,7 @@ class Memory:
         raise UnknownEntryError(f"got #{ref}, which was never in memory; use the id of an entry")
 
     def _read(
-        self, edit: Callable[[Bank, int], None], chunks: Sequence[Chunk], key: str | None, valid: datetime
+        self, edit: Callable[[Bank, int], None], chunks: Sequence[Chunk], key: Key | None, valid: datetime
     ) -> tuple[Change, ...]:
         """Let the writer read; again when another process wrote to this memory meanwhile."""
         for left in reversed(range(_ATTEMPTS)):

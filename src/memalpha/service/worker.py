@@ -19,6 +19,7 @@ from typing import Any
 from memalpha.errors import BankError, ConfigError, MemalphaError
 from memalpha.memory.entry import MemoryKind, Origin
 from memalpha.memory.store import Address, Letter
+from memalpha.memory.store.changes import Key
 from memalpha.service.memory import Memory
 from memalpha.service.records import Added
 
@@ -42,7 +43,7 @@ class Addition:
     kind: MemoryKind = MemoryKind.SEMANTIC
     origin: Origin | None = None
 
-    def to(self, memory: Memory, *, key: str | None = None, dry_run: bool = False) -> Added:
+    def to(self, memory: Memory, *, key: Key | None = None, dry_run: bool = False) -> Added:
         """Add it to a memory."""
         return memory.add(
             self.messages,
@@ -168,7 +169,9 @@ class Worker:
     def _write(self, letter: Letter) -> None:
         if not self._inbox.written(letter):
             address = letter.address
-            Addition.of(letter).to(self._memory.for_user(address.user, tenant=address.tenant), key=letter.key)
+            # Under its name too: somebody may be writing the same under that at this moment.
+            key = (letter.key,) if letter.name is None else (letter.key, letter.name)
+            Addition.of(letter).to(self._memory.for_user(address.user, tenant=address.tenant), key=key)
         self._inbox.settle(letter)
 
     def _postpone(self, letter: Letter, problem: str, error: str) -> Outcome:

@@ -14,6 +14,9 @@ from memalpha.memory.entry import MemoryKind, Operation
 from memalpha.memory.find import read_time
 from memalpha.records import Chunk
 
+Key = str | tuple[str, ...]
+"""What an edit is written under once; several stand for the same: the edit is written while none of them is in use."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NAME = 500
 
@@ -158,3 +161,8 @@ def from_microseconds(microseconds: int) -> datetime:
 def valid_time(operation: Operation, given: datetime | None, learned: datetime) -> datetime:
     """From when on an operation is true; a chunk's time without a zone is in UTC."""
     return given or read_time(operation.provenance.time) or learned
+
+
+def names_of(key: Key) -> tuple[str, ...]:
+    """Each of the keys that stand for the same."""
+    return (key,) if isinstance(key, str) else key

@@ -20,7 +20,7 @@ from memalpha.memory.entry import Entry, Operation
 from memalpha.memory.history import Place, place_of
 from memalpha.memory.store.archive import Piece
 from memalpha.memory.store.catalogue import Catalogue
-from memalpha.memory.store.changes import Address, Change, Erasure, Head, storable, valid_time
+from memalpha.memory.store.changes import Address, Change, Erasure, Head, Key, names_of, storable, valid_time
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
 from memalpha.memory.store.margin import Margin
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 class Terms:
     """What a write asks for beside its operations."""
 
-    key: str | None = None
+    key: Key | None = None
     """What is written under a key is written once."""
     valid: datetime | None = None
     """From when on it is true."""
@@ -106,7 +106,7 @@ class Memories:
         """What a job reads of a memory in the database."""
         return self._database.read(lambda execute: job(Rows(execute, address)), address)
 
-    def written(self, address: Address, key: str) -> tuple[Change, ...] | None:
+    def written(self, address: Address, key: Key) -> tuple[Change, ...] | None:
         """What was written under a key, None while it is not in use."""
         return self.rows(address, lambda rows: _written_under(rows, key))
 
@@ -237,7 +237,7 @@ class Memories:
             learned=learned,
             next_source=max(rows.head.next_source, *(number + 1 for number in terms.sources), 0),
         )
-        rows.append(tuple(changes.values()), head, terms.key)
+        rows.append(tuple(changes.values()), head, () if terms.key is None else names_of(terms.key))
         rows.add_sources(sources)
         self.project(rows, {place_of(operation): bank.find(*place_of(operation)) for operation in operations})
         return tuple(changes.values())
@@ -253,11 +253,15 @@ class Memories:
             return live
 
 
-def _written_under(rows: Rows, key: str) -> tuple[Change, ...] | None:
+def _written_under(rows: Rows, key: Key) -> tuple[Change, ...] | None:
     """What a key wrote, None while it is not in use."""
-    if not key or not storable(key):
-        raise StoreError(f"got {key[:40]!r} as key, expected characters without zero bytes and half surrogate pairs")
-    span = rows.key(key)
+    names = names_of(key)
+    for name in names:
+        if not name or not storable(name):
+            raise StoreError(
+                f"got {name[:40]!r} as key, expected characters without zero bytes and half surrogate pairs"
+            )
+    span = next((span for name in names if (span := rows.key(name)) is not None), None)
     if span is None:
         return None
     changes = tuple(rows.changes(first=span.first, last=span.last))

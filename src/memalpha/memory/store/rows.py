@@ -103,7 +103,7 @@ class Rows:
         spans = [KeySpan(name=name, first=first, last=last) for name, first, last in found]
         return sorted(spans, key=lambda span: (span.first, span.last, span.name))
 
-    def append(self, changes: Iterable[Change], head: Head, key: str | None = None) -> None:
+    def append(self, changes: Iterable[Change], head: Head, keys: Iterable[str] = ()) -> None:
         """Add to the log, and move the head."""
         first = self.head.next_number
         self._move(head)
@@ -112,7 +112,7 @@ class Rows:
                 f"INSERT INTO operations (scope, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self._scope, *to_row(change)),
             )
-        if key is not None:
+        for key in keys:
             self.add_key(KeySpan(name=key, first=first, last=head.next_number - 1))
 
     def add_key(self, span: KeySpan) -> None:

@@ -15,7 +15,7 @@ from memalpha.memory.entry import CORE_ID, Action, Entry, Hit, MemoryKind, Opera
 from memalpha.memory.find import Found, Where, find
 from memalpha.memory.history import Place, entries_after
 from memalpha.memory.store.archive import Piece, archive
-from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Receipt, zoned
+from memalpha.memory.store.changes import Address, Change, Difference, Erasure, Head, Key, Receipt, zoned
 from memalpha.memory.store.margin import Margin
 from memalpha.memory.store.memories import Memories, Result, Terms
 from memalpha.memory.store.past import differences, known
@@ -100,7 +100,7 @@ class Scope:
         return self._memories.search(self.address, see)
 
     @contextmanager
-    def edit(self, *, key: str | None = None, valid: datetime | None = None) -> Iterator[Bank]:
+    def edit(self, *, key: Key | None = None, valid: datetime | None = None) -> Iterator[Bank]:
         """A bank to edit for as long as it takes; what was done to it is written at the end, all or nothing.
 
         Nothing is written when the block raises. Raises `ConflictError` when this memory has changed since, or when the
@@ -111,7 +111,7 @@ class Scope:
 
     @contextmanager
     def read(
-        self, chunks: Sequence[Chunk], *, key: str | None = None, valid: datetime | None = None
+        self, chunks: Sequence[Chunk], *, key: Key | None = None, valid: datetime | None = None
     ) -> Iterator[Draft]:
         """As `edit`, while chunks are read; the provenance names them from `Draft.first_source` on.
 
@@ -121,7 +121,7 @@ class Scope:
         with self._memories.turn(self.address):
             yield from self._read(chunks, key, valid)
 
-    def _read(self, chunks: Sequence[Chunk], key: str | None, valid: datetime | None) -> Iterator[Draft]:
+    def _read(self, chunks: Sequence[Chunk], key: Key | None, valid: datetime | None) -> Iterator[Draft]:
         bank, base, first = self._memories.draft(self.address)
         draft = Draft(bank=bank, first_source=first)
         first_number = bank.next_number
@@ -138,7 +138,7 @@ class Scope:
             raise ConflictError(f"got an edit under the key {key!r}, which is in use; `written` says what it wrote")
 
     def change(
-        self, edit: Callable[[Bank], object], *, key: str | None = None, valid: datetime | None = None
+        self, edit: Callable[[Bank], object], *, key: Key | None = None, valid: datetime | None = None
     ) -> tuple[Change, ...]:
         """What a quick edit did to the newest state, written all or nothing; nobody comes between.
 
@@ -150,7 +150,7 @@ class Scope:
         """The chunk that operations name in their provenance; None when nothing was made from it or it was erased."""
         return self._memories.rows(self.address, lambda rows: rows.source(number))
 
-    def written(self, key: str) -> tuple[Change, ...] | None:
+    def written(self, key: Key) -> tuple[Change, ...] | None:
         """What was written under a key, None while it is not in use."""
         return self._memories.written(self.address, key)
 
