@@ -103,6 +103,19 @@ def test_no_other_text_stands_twice(standing: Origin, new: Origin) -> None:
     assert len(made.log) == 2
 
 
+def test_taking_a_text_over_can_be_undone() -> None:
+    made = bank()
+    made.insert(SEMANTIC, "Bo sings.", Provenance(origin=Origin.TOOL))
+    made.update(SEMANTIC, 1, "Bo sings.", FIRST)
+    assert made.others == 0
+    back = made.undo(2, SECOND)
+    assert back == made.get(1)
+    assert back is not None
+    assert (back.provenance.origin, back.versions, made.others, made.tokens()) == (Origin.TOOL, (), 1, 2)
+    made.undo(3, SECOND)
+    assert made.get(1).provenance == FIRST
+
+
 def test_nothing_makes_way_for_a_text_that_is_over_the_limit() -> None:
     small = Layout(name="small", blocks=(Block(kind=SEMANTIC, operations=frozenset(Action), max_tokens=3),))
     made = Bank(count_tokens=words, layout=small)

@@ -27,8 +27,7 @@ def reindex(
     from memalpha.agent.tokens import nano_counter
     from memalpha.memory.layouts import layout_of
     from memalpha.memory.store import Store
-    from memalpha.memory.store.catalogue import Catalogue
-    from memalpha.memory.store.store import EMBEDDER, LAYOUT
+    from memalpha.memory.store.catalogue import EMBEDDER, LAYOUT, Catalogue
     from memalpha.service.memory import open_database
 
     if "://" not in store and not Path(store).is_file():

@@ -210,7 +210,8 @@ class Bank:
         shelf = self._shelves[kind]
         current = shelf.entries.get(entry_id)
         if earlier is not None:
-            _, size_tokens = self._make_room(kind, earlier.text, current, earlier.provenance)
+            same_text = current is not None and current.text == earlier.text  # only whose words it was changed
+            size_tokens = None if same_text else self._make_room(kind, earlier.text, current, earlier.provenance)[1]
             shelf.put(earlier, size_tokens)
         elif current is not None:
             shelf.drop(current)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import zlib
 from collections.abc import Sequence
@@ -70,6 +71,11 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row for each text, in order; raises `ModelError` when it cannot."""
         ...
+
+
+def record_of(embedder: Embedder | None) -> str | None:
+    """What a store remembers of its embedder, as JSON; None without one."""
+    return None if embedder is None else json.dumps({"name": embedder.name, "dimensions": embedder.dimensions})
 
 
 def noise(embedder: Embedder) -> float:

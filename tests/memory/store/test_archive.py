@@ -126,6 +126,22 @@ def test_a_memory_that_is_exported_and_imported_is_the_same(seed: int, texts: li
         assert change.operation == ana.insert(SEMANTIC, "what comes next", later).operation
 
 
+def test_a_text_that_the_user_says_after_a_document_comes_back_as_theirs(open_store: Callable[..., Store]) -> None:
+    with stores(1) as (old,):
+        ana = old.scope("acme", "ana")
+        ana.insert(SEMANTIC, "Ann sails", Provenance(origin=Origin.DOCUMENT))
+        ana.update(SEMANTIC, 1, "Ann sails", Provenance(origin=Origin.USER))
+        ana.undo(2, Provenance())
+        ana.undo(3, Provenance())
+        lines, entry = lines_of(ana), ana.get(SEMANTIC, 1)
+    twin = open_store().scope("acme", "ana")
+    restore(twin, lines)
+    assert lines_of(twin) == lines
+    assert twin.get(SEMANTIC, 1) == entry
+    assert entry is not None
+    assert entry.provenance.origin is Origin.USER
+
+
 def test_an_archive_fits_every_database_and_brings_vectors(open_store: Callable[..., Store]) -> None:
     with stores(1) as (old,):
         ana = old.scope("acme", "ana")

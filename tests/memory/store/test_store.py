@@ -347,6 +347,23 @@ def test_another_embedder_is_refused_until_it_is_meant(open_store: Callable[...,
     open_store()
 
 
+def test_who_had_the_store_open_while_it_was_reindexed_is_told(open_store: Callable[..., Store]) -> None:
+    before = open_store(embedder=HashedEmbedder(64)).scope("acme", "ana")
+    before.insert(SEMANTIC, "Ann paints", FIRST)
+    assert before.find("paints", 1)
+    after = open_store(embedder=HashedEmbedder(32), reindex=True).scope("acme", "ana")
+    with pytest.raises(StoreError, match=r"reindexed with the embedder .*32.* since it was opened with .*64.*open it"):
+        before.insert(SEMANTIC, "Bo sings", FIRST)
+    with pytest.raises(StoreError, match="reindexed"):
+        before.find("paints", 1)
+    assert [entry.text for entry in before.entries(SEMANTIC)] == ["Ann paints"]
+    assert [change.operation.number for change in after.changes()] == [1]
+    again = open_store(embedder=HashedEmbedder(32), reindex=True)  # the same embedder disturbs nobody
+    after.insert(SEMANTIC, "Bo sings", FIRST)
+    assert [found.entry.id for found in after.find("sings", 1)] == [2]
+    assert again.check() == ()
+
+
 def test_vectors_are_those_of_the_embedder(open_store: Callable[..., Store]) -> None:
     embedder = HashedEmbedder(64)
     store = open_store(embedder=embedder)

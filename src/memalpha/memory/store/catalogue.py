@@ -7,6 +7,9 @@ from datetime import datetime
 from memalpha.memory.store.changes import Address, Census, from_microseconds, to_microseconds
 from memalpha.memory.store.rows import Execute
 
+LAYOUT, EMBEDDER = "layout", "embedder"
+"""What a store remembers of how it was made."""
+
 
 class Catalogue:
     """What belongs to no single memory, inside one transaction."""
@@ -43,6 +46,10 @@ class Catalogue:
         self._execute("DELETE FROM settings WHERE name = ?", (name,))
         if value is not None:
             self._execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, value))
+
+    def renew(self) -> None:
+        """Let whoever holds a memory in RAM read it again."""
+        self._execute("UPDATE scopes SET epoch = epoch + 1", ())
 
     def unscrubbed(self) -> bool:
         """Whether an erasure is still to be completed."""

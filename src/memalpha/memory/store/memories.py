@@ -15,11 +15,11 @@ import numpy as np
 
 from memalpha.errors import ConflictError, OutputError, StoreError, UnknownEntryError
 from memalpha.memory.bank import Bank
-from memalpha.memory.embedding import Embedder, Vectors, noise
+from memalpha.memory.embedding import Embedder, Vectors, noise, record_of
 from memalpha.memory.entry import Entry, Operation
 from memalpha.memory.history import Place, place_of
 from memalpha.memory.store.archive import Piece
-from memalpha.memory.store.catalogue import Catalogue
+from memalpha.memory.store.catalogue import EMBEDDER, Catalogue
 from memalpha.memory.store.changes import Address, Change, Erasure, Head, Key, names_of, storable, valid_time
 from memalpha.memory.store.database import Database
 from memalpha.memory.store.live import LiveBank, Point
@@ -78,6 +78,7 @@ class Memories:
         live = self._live(address)
 
         def job(execute: Execute) -> Result:
+            self._check_embedder(execute)
             rows = Rows(execute, address)
             live.margin.follow(rows)
             return see(live.follow(rows), live.margin)
@@ -125,6 +126,7 @@ class Memories:
             earlier = None if terms.key is None else _written_under(rows, terms.key)
             if earlier is not None:
                 return earlier
+            self._check_embedder(execute)
             bank = live.follow(rows)
             if terms.base not in (None, live.point):
                 raise ConflictError(
@@ -196,6 +198,7 @@ class Memories:
         live = self._live(address)
 
         def job(execute: Execute) -> None:
+            self._check_embedder(execute)
             rows = Rows(execute, address)
             if rows.head.next_number > 1 or rows.head.next_id > 1:
                 raise ConflictError(
@@ -213,6 +216,14 @@ class Memories:
         time = self._clock()
         self._database.write(lambda execute: Catalogue(execute).mark_scrubbed(last, time))
         return time
+
+    def _check_embedder(self, execute: Execute) -> None:
+        recorded, given = Catalogue(execute).setting(EMBEDDER), record_of(self._embedder)
+        if recorded != given:
+            raise StoreError(
+                f"{self._database.name} was reindexed with the embedder {recorded or 'none'} since it was opened with "
+                f"{given or 'none'}; nothing was written, open it again with that one"
+            )
 
     def _append(self, rows: Rows, bank: Bank, operations: Sequence[Operation], terms: Terms) -> tuple[Change, ...]:
         if not operations and terms.key is None:

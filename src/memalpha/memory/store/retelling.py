@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from memalpha.errors import ArchiveError
-from memalpha.memory.entry import Action, Entry, MemoryKind, Operation
+from memalpha.memory.entry import Action, Entry, MemoryKind, Operation, Origin
 from memalpha.memory.history import Place, place_of, states
 from memalpha.memory.layout import Layout
 from memalpha.memory.store.archive import Piece
@@ -29,7 +29,7 @@ def retell(rows: Rows, head: Head, pieces: Iterable[Piece], layout: Layout) -> d
             )
         before, after = (None if each is None else each.text for each in (old, new))
         told = (operation.before, operation.after, operation.action)
-        if told != (before, after, _action(operation.kind, before, after)) or before == after:
+        if told != (before, after, _action(operation.kind, before, after)) or _said(old) == _said(new):
             raise _out_of_place(f"operation {operation.number}")
         if new is None:
             del live[place_of(operation)]
@@ -73,6 +73,11 @@ def _follows(change: Change, last: Change | None, head: Head) -> bool:
     after = last is None or (operation.number > last.operation.number and change.learned >= last.learned)
     within = 1 <= operation.number < head.next_number and place_of(operation)[1] < head.next_id
     return after and within and change.learned <= head.learned
+
+
+def _said(entry: Entry | None) -> tuple[str, Origin] | None:
+    """What an operation changes: the text, or whose words it is."""
+    return None if entry is None else (entry.text, entry.provenance.origin)
 
 
 def _action(kind: MemoryKind, before: str | None, after: str | None) -> Action:

@@ -12,17 +12,16 @@ reads a chunk, edits a fork (`Scope.edit`), which is written at the end if nobod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
 from memalpha.errors import StoreError
 from memalpha.memory.bank import Bank
-from memalpha.memory.embedding import Embedder
+from memalpha.memory.embedding import Embedder, record_of
 from memalpha.memory.history import entries_after
 from memalpha.memory.layout import MEMALPHA, Layout
-from memalpha.memory.store.catalogue import Catalogue
+from memalpha.memory.store.catalogue import EMBEDDER, LAYOUT, Catalogue
 from memalpha.memory.store.changes import Address, Census
 from memalpha.memory.store.checks import Finding, FindingKind, check_inbox, check_rows, check_vectors
 from memalpha.memory.store.database import Database
@@ -31,9 +30,6 @@ from memalpha.memory.store.keys import ApiKeys
 from memalpha.memory.store.memories import Memories
 from memalpha.memory.store.rows import Execute, Rows
 from memalpha.memory.store.scope import Scope
-
-LAYOUT, EMBEDDER = "layout", "embedder"
-"""What a store remembers of how it was made."""
 
 
 def now() -> datetime:
@@ -166,9 +162,7 @@ class Store:
         self._settle_embedder(catalogue, execute, reindex)
 
     def _settle_embedder(self, catalogue: Catalogue, execute: Execute, reindex: bool) -> None:
-        given = None
-        if self._embedder is not None:
-            given = json.dumps({"name": self._embedder.name, "dimensions": self._embedder.dimensions})
+        given = record_of(self._embedder)
         recorded = catalogue.setting(EMBEDDER)
         if given == recorded and not reindex:
             return
@@ -182,4 +176,5 @@ class Store:
             rows = Rows(execute, address)
             live = entries_after(change.operation for change in rows.changes())
             self._memories.project(rows, {place: live.get(place) for place in rows.projection().keys() | live.keys()})
+        catalogue.renew()
         catalogue.set(EMBEDDER, given)
