@@ -37,6 +37,7 @@ LIST = 100
 """Entries of each list that reciprocal rank fusion sees."""
 GRID: dict[str, tuple[float, ...]] = {
     "VECTOR_SHARE": (0.0, 0.1, 0.25, 0.4, 0.6, 0.8),
+    "OTHER_FORM": (0.0, 0.5, 0.7, 0.8, 1.0),
     "DEPTH": (10, 20, 50, 200),
     "RECENCY": (0.0, 0.003, 0.01, 0.03, 0.1),
 }

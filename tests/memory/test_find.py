@@ -50,9 +50,20 @@ def test_only_what_matches_is_found() -> None:
 
 
 def test_function_words_are_no_evidence_but_count_beside_it() -> None:
-    made = bank_of("the boat of Ann", "Bo rows the boats", "boat Ann has bought")
+    made = bank_of("the boat of Ann", "Bo rows the canoes", "boat Ann has bought")
     assert found_in(made, "the boat of Ann") == [1, 3]
     assert found_in(made, "the boat of Ann", where=Where(kinds=(EPISODIC,))) == []
+
+
+def test_other_forms_of_a_word_count_a_little_less() -> None:
+    made = bank_of("Ann is living here", "Ann lives here", "Bo sings now")
+    lives, living = find(made, "lives", 9, explain=True)
+    assert (lives.entry.id, living.entry.id) == (2, 1)
+    # Two of 3 texts, which have 10 words, have a form of it; 0.25 + 0.75 * words * 3 / 10 is the norm of a length.
+    ratio = (1 + 1.5 * (0.25 + 0.75 * 9 / 10)) / (1 + 1.5 * (0.25 + 0.75 * 12 / 10))
+    assert living.signals[0].score / lives.signals[0].score == pytest.approx(0.7 * ratio)
+    assert lives.signals[0].score == pytest.approx(1 / (1 + 1.5 * (0.25 + 0.75 * 9 / 10)))
+    assert found_in(made, "did Bo sing?") == [3]
 
 
 def test_where_nothing_speaks_for_an_entry_any_word_finds_it_with_a_low_score() -> None:

@@ -1,12 +1,12 @@
 """One search over all lists of a memory: BM25, vectors where there are some, and recency, fused and explained.
 
-An entry is found on evidence: it shares a word with the query that says something, or its vector is nearer to that of
-the query than unrelated texts are to each other. Words that say nothing, which are function words and those of many
-entries, are no evidence; among entries that have some they count as in any BM25. Where no entry has evidence, those
-that share any word with the query are found, with the low scores that such words earn: "Where do I live?" finds what
-begins "I moved to Lisbon", by one word of four. Ranks alone are not fused (reciprocal rank fusion): a list of poor hits
-would weigh as much as one of good hits. Each signal is a number from 0 to 1 instead, what an entry has outside the best
-of a list counts nothing, and the score is a weighted sum. The weights were chosen on public data
+An entry is found on evidence: it has a word of the query that says something, in any form of it, or its vector is
+nearer to that of the query than unrelated texts are to each other. Words that say nothing, which are function words and
+those of many entries, are no evidence; among entries that have some they count as in any BM25. Where no entry has
+evidence, those that share any word with the query are found, with the low scores that such words earn: "Where do I
+live?" finds what begins "I moved to Lisbon", by one word of four. Ranks alone are not fused (reciprocal rank fusion): a
+list of poor hits would weigh as much as one of good hits. Each signal is a number from 0 to 1 instead, what an entry
+has outside the best of a list counts nothing, and the score is a weighted sum. The weights were chosen on public data
 (`benchmarks/search.py`).
 
 Left out: single texts, such as the core, which are always in view.
@@ -26,6 +26,7 @@ from itertools import islice
 from memalpha.errors import ConfigError
 from memalpha.memory.bank import Bank
 from memalpha.memory.entry import Entry, MemoryKind
+from memalpha.memory.inflections import forms
 from memalpha.memory.search import MOST_OF_A_WORD, tokenize
 
 Ranked = Sequence[tuple[int, float]]
@@ -33,6 +34,8 @@ Ranked = Sequence[tuple[int, float]]
 
 VECTOR_SHARE = 0.25
 """How much of the evidence is the vectors' where there are some; the rest is BM25's."""
+OTHER_FORM = 0.7
+"""What "lives" counts where "live" is asked for."""
 RECENCY = 0.01
 """Most that newness adds to a score: it decides between near equals and outweighs no evidence."""
 DEPTH = 50
@@ -217,25 +220,30 @@ def _sharing_words(
 ) -> Iterator[tuple[int, float]]:
     """Id and share of the query's weight of each entry that has a telling word of it, the best first, then the newest.
 
-    A word weighs log(1 + (N - n + 0.5) / (n + 0.5)) when n of N entries have it, which is never negative, and nothing
-    when none has it: it tells no entry from another. With `any_word` every word is a telling one, and those that no
+    A word weighs log(1 + (N - n + 0.5) / (n + 0.5)) when n of N entries have a form of it, which is never negative, and
+    nothing when none has: it tells no entry from another. Forms other than the one that was asked for count
+    `OTHER_FORM` of that. With `any_word` every word is a telling one, and those that no
     entry has weigh too: the share is then of all that was asked.
     """
-    counts = Counter(tokenize(query))
-    texts = len(bank)
-    with_word = {word: rows for word in counts if (rows := bank.frequency(word)) or any_word}
-    weights = {
-        word: counts[word] * math.log(1 + (texts - rows + 0.5) / (rows + 0.5)) for word, rows in with_word.items()
-    }
+    texts, others = len(bank), bank.others
     # However often tools and documents say a word, they make it common for nobody: else many lies would hide a truth.
-    others = bank.others
     common = max(_COMMON_ENTRIES, _COMMON_SHARE * (texts - others))
-    telling = {
-        word
-        for word, rows in with_word.items()
-        if any_word or (rows - others <= common and word not in FUNCTION_WORDS and word not in _SMALL_WORDS)
-    }
-    most = MOST_OF_A_WORD * sum(weights.values())
+    weights: dict[str, float] = {}
+    telling: set[str] = set()
+    whole = 0.0
+    for word, times in Counter(tokenize(query)).items():
+        says_nothing = word in FUNCTION_WORDS or word in _SMALL_WORDS
+        found = {form: rows for form in ((word,) if says_nothing else forms(word)) if (rows := bank.frequency(form))}
+        if not found and not any_word:
+            continue
+        rows = min(texts, sum(found.values()))  # as if no entry had two forms of it
+        weight = times * math.log(1 + (texts - rows + 0.5) / (rows + 0.5))
+        whole += weight
+        for form in found:
+            weights[form] = max(weights.get(form, 0.0), weight if form == word else OTHER_FORM * weight)
+        if any_word or (rows - others <= common and not says_nothing):
+            telling |= found.keys()
+    most = MOST_OF_A_WORD * whole
     hits = heapq.merge(
         *(bank.matches(kind, weights, telling) for kind in kinds), key=lambda hit: (-round(hit[1], _DIGITS), -hit[0])
     )
