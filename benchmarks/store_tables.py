@@ -9,7 +9,12 @@ from page import table
 
 Row = dict[str, Any]
 SETS = ("beam", "squad", "hotpotqa")
-NAMES = {"VECTOR_SHARE": "share of the vectors", "DEPTH": "depth of each list", "RECENCY": "most for newness"}
+NAMES = {
+    "VECTOR_SHARE": "share of the vectors",
+    "OTHER_FORM": "another form of a word counts",
+    "DEPTH": "depth of each list",
+    "RECENCY": "most for newness",
+}
 
 
 def search(results: Row) -> str:

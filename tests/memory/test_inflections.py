@@ -26,7 +26,7 @@ def test_forms_of_one_word_lead_to_each_other(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "other"),
-    [("king", "k"), ("sing", "s"), ("bed", "b"), ("thing", "th"), ("string", "str"), ("bus", "bu"), ("feed", "fee")],
+    [("king", "k"), ("sing", "s"), ("bed", "b"), ("thing", "th"), ("string", "str"), ("feed", "fee")],
 )
 def test_what_only_looks_like_a_form_is_none(word: str, other: str) -> None:
     assert other not in forms(word)
