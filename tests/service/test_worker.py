@@ -42,6 +42,18 @@ def texts(memory: Memory) -> list[str]:
     return [entry.text for entry in memory.get_all()]
 
 
+def held_up(reading: threading.Event, go_on: threading.Event, content: str) -> ScriptedModel:
+    """A model that says when it reads, and writes a text once it may go on."""
+
+    def reply(_: Prompt) -> str:
+        reading.set()
+        assert go_on.wait(20)
+        call = {"memory_type": "semantic", "content": content}
+        return render_call(ToolCall(name="memory_insert", arguments=call))
+
+    return ScriptedModel(reply)
+
+
 @pytest.fixture
 def ana(open_memory: OpenMemory) -> Memory:
     return open_memory()
@@ -230,14 +242,7 @@ def test_a_letter_that_was_written_is_settled_and_not_written_again(ana: Memory,
 
 def test_what_is_sent_under_one_key_in_both_ways_at_once_is_written_once(open_memory: OpenMemory) -> None:
     reading, go_on = threading.Event(), threading.Event()
-
-    def reply(_: Prompt) -> str:
-        reading.set()
-        assert go_on.wait(20)
-        call = {"memory_type": "semantic", "content": "from the inbox"}
-        return render_call(ToolCall(name="memory_insert", arguments=call))
-
-    ana = open_memory(writer=ScriptedModel(reply))
+    ana = open_memory(writer=held_up(reading, go_on, "from the inbox"))
     worker = Worker(ana, idle_seconds=0.01)
     ticket = said("keep this").post(ana, name="message 1")
     worker.start()
@@ -262,14 +267,7 @@ def test_what_a_worker_wrote_and_did_not_settle_is_in_use_under_both_keys(ana: M
 
 def test_what_is_erased_while_it_is_read_does_not_come_back(open_memory: OpenMemory) -> None:
     reading, erased = threading.Event(), threading.Event()
-
-    def reply(_: Prompt) -> str:
-        reading.set()
-        assert erased.wait(20)
-        call = {"memory_type": "semantic", "content": "a secret"}
-        return render_call(ToolCall(name="memory_insert", arguments=call))
-
-    ana = open_memory(writer=ScriptedModel(reply))
+    ana = open_memory(writer=held_up(reading, erased, "a secret"))
     worker = Worker(ana, idle_seconds=0.01)
     said("keep a secret").post(ana)
     worker.start()

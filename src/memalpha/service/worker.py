@@ -169,9 +169,7 @@ class Worker:
     def _write(self, letter: Letter) -> None:
         if not self._inbox.written(letter):
             address = letter.address
-            # Under its name too: somebody may be writing the same under that at this moment.
-            key = (letter.key,) if letter.name is None else (letter.key, letter.name)
-            Addition.of(letter).to(self._memory.for_user(address.user, tenant=address.tenant), key=key)
+            Addition.of(letter).to(self._memory.for_user(address.user, tenant=address.tenant), key=letter.keys)
         self._inbox.settle(letter)
 
     def _postpone(self, letter: Letter, problem: str, error: str) -> Outcome:

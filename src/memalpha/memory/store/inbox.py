@@ -47,6 +47,11 @@ class Letter:
         """What it is written under."""
         return letter_key(self.ticket)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What it is written under: its key, and its name, under which somebody may be writing the same."""
+        return (self.key,) if self.name is None else (self.key, self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
@@ -120,7 +125,7 @@ class Inbox:
 
         def job(execute: Execute) -> bool:
             rows = Rows(execute, letter.address)
-            return any(key is not None and rows.key(key) is not None for key in (letter.key, letter.name))
+            return any(rows.key(key) is not None for key in letter.keys)
 
         return self._database.read(job, letter.address)
 

@@ -62,6 +62,7 @@ class Memories:
         self.empty_bank = empty_bank
         self._database = database
         self._embedder = embedder
+        self._embedder_record = record_of(embedder)
         self._clock = clock
         self._cached_banks = cached_banks
         self._lives: OrderedDict[Address, LiveBank] = OrderedDict()
@@ -218,7 +219,7 @@ class Memories:
         return time
 
     def _check_embedder(self, execute: Execute) -> None:
-        recorded, given = Catalogue(execute).setting(EMBEDDER), record_of(self._embedder)
+        recorded, given = Catalogue(execute).setting(EMBEDDER), self._embedder_record
         if recorded != given:
             raise StoreError(
                 f"{self._database.name} was reindexed with the embedder {recorded or 'none'} since it was opened with "
